@@ -153,11 +153,15 @@ impl Blocks for CutDisk {
 
     fn read(&mut self, at: Lba, buffer: &mut [u8]) -> Result<(), DiskGone> {
         self.alive()?;
-        let mut seen = self.stable.clone();
+        self.stable.read(at, buffer)?;
         for (lba, data) in &self.cache {
-            seen.write(*lba, data)?;
+            for (sector, bytes) in (lba.0..).zip(data.chunks_exact(SECTOR)) {
+                let offset = sector.checked_sub(at.0).and_then(|sectors| usize::try_from(sectors).ok());
+                let offset = offset.and_then(|sectors| sectors.checked_mul(SECTOR));
+                crate::field::put(buffer, offset.unwrap_or(usize::MAX), bytes);
+            }
         }
-        seen.read(at, buffer)
+        Ok(())
     }
 
     fn write(&mut self, at: Lba, data: &[u8]) -> Result<(), DiskGone> {
@@ -211,6 +215,17 @@ mod tests {
         assert_eq!(disk.clone().after_power_cut(|_| false).bytes()[SECTOR], 0);
         let kept = disk.after_power_cut(|_| true);
         assert_eq!((kept.bytes()[0], kept.bytes()[SECTOR]), (1, 2));
+    }
+
+    #[test]
+    fn unflushed_writes_are_seen_by_reads() {
+        let mut disk = CutDisk::new(RamDisk::new(8));
+        disk.write(Lba(2), &[5; 3 * SECTOR]).unwrap();
+        let mut seen = [0; 2 * SECTOR];
+        disk.read(Lba(1), &mut seen).unwrap();
+        assert_eq!((seen[SECTOR - 1], seen[SECTOR]), (0, 5));
+        disk.read(Lba(4), &mut seen).unwrap();
+        assert_eq!((seen[SECTOR - 1], seen[SECTOR]), (5, 0));
     }
 
     #[test]
