@@ -1,0 +1,3 @@
+//! The UEFI loader: a thin shell of disk, screen and jump around the pure crates.
+
+fn main() {}

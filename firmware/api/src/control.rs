@@ -1,0 +1,122 @@
+//! control: the configuration and its changes.
+
+use evener_config::{Config, PasswordHash, RealServer, RsId, Unit, VirtualService, VsId};
+use serde::{Deserialize, Serialize};
+
+/// A configuration as it became valid: never changed afterwards, only followed by the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Counts every accepted change, from 1. Zero: the unit has no configuration yet.
+    pub generation: u64,
+    /// What was set.
+    pub config: Config,
+}
+
+/// What may be asked of control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Answered by [`Reply::Snapshot`].
+    Get,
+    /// From here on the connection carries a [`Snapshot`] now and after every change. Password hashes are left
+    /// out for every service but web.
+    Subscribe,
+    /// Change the configuration, by web only. Answered by [`Reply::Accepted`], [`Reply::Invalid`],
+    /// [`Reply::Conflict`] or [`Reply::Failed`].
+    Apply(Box<Transaction>),
+    /// The last generations, newest first, at most this many. Answered by [`Reply::History`].
+    History(u16),
+}
+
+/// One change, validated and stored as a whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Who asked for it: a user's name, or `evener.toml`.
+    pub author: String,
+    /// The generation that the change was made for; when it is not the newest the change is refused. Absent: no matter.
+    pub based_on: Option<u64>,
+    /// What to do.
+    pub change: Change,
+}
+
+/// What to do to the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// Id zero; control gives one and returns it in [`Accepted::vs`].
+    AddVs(VirtualService),
+    /// The whole service anew. Real servers with id zero are new.
+    ReplaceVs(VirtualService),
+    /// With all its real servers.
+    DeleteVs(VsId),
+    /// Id zero; control gives one and returns it in [`Accepted::rs`].
+    AddRs(VsId, RealServer),
+    /// The whole server anew.
+    ReplaceRs(VsId, RealServer),
+    /// One server.
+    DeleteRs(VsId, RsId),
+    /// Network settings and name of this unit.
+    ReplaceUnit(Unit),
+    /// A new password, which its owner chose: `must_change_password` falls.
+    SetPassword {
+        /// Whose.
+        user: String,
+        /// Argon2id, computed by the caller.
+        password: PasswordHash,
+    },
+}
+
+/// Control's answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To [`Request::Get`].
+    Snapshot(Box<Snapshot>),
+    /// The change is stored and on its way to every service.
+    Accepted(Accepted),
+    /// Nothing was changed, because of these.
+    Invalid(Vec<Violation>),
+    /// Nothing was changed: `based_on` is not the newest generation.
+    Conflict {
+        /// The newest.
+        newest: u64,
+    },
+    /// Nothing was changed: no such service or server.
+    NotFound,
+    /// Nothing was changed: this service may not ask this.
+    Forbidden,
+    /// Nothing was changed: it could not be stored.
+    Failed(String),
+    /// To [`Request::History`].
+    History(Vec<GenerationInfo>),
+}
+
+/// An accepted change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The generation it made.
+    pub generation: u64,
+    /// The service that was added or changed.
+    pub vs: Option<VsId>,
+    /// The server that was added or changed.
+    pub rs: Option<RsId>,
+}
+
+/// One thing wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Path of the field, such as `shared.virtual_services[0].port`.
+    pub field: String,
+    /// What is wrong and what would be right, for the operator.
+    pub reason: String,
+}
+
+/// One generation in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationInfo {
+    /// Its number.
+    pub generation: u64,
+    /// Who made it.
+    pub author: String,
+    /// Seconds since 1970-01-01 UTC by the unit's clock.
+    pub unix_s: u64,
+    /// The difference to the one before, in words, one line each.
+    pub summary: Vec<String>,
+}

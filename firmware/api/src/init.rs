@@ -1,0 +1,85 @@
+//! init: the unit as a whole.
+
+use crate::Service;
+use serde::{Deserialize, Serialize};
+
+/// What may be asked of init.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Answered by [`Reply::Status`].
+    Get,
+    /// Stop every service in order, unmount, reboot. By web and update only.
+    Reboot,
+    /// Stop every service in order, unmount, power off. By web only.
+    PowerOff,
+    /// Print the first password on the console again and again until it was changed. By control only.
+    Announce(Announcement),
+}
+
+/// Something for the person at the console to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Announcement {
+    /// The file that holds the first password is there: print it with the addresses of the pages.
+    FirstPassword,
+    /// It was changed: print it no longer.
+    PasswordChanged,
+}
+
+/// Init's answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To [`Request::Get`].
+    Status(Box<UnitStatus>),
+    /// It is done, or has begun.
+    Done,
+    /// This service may not ask this.
+    Forbidden,
+}
+
+/// The unit as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitStatus {
+    /// Version of the firmware, such as `1.2.0`.
+    pub version: String,
+    /// Milliseconds since the kernel started.
+    pub uptime_ms: u64,
+    /// The hand-off record of the loader in hex, as it stood on the command line; empty without one.
+    pub handoff: String,
+    /// Things an operator must see, in words, each with what to do about it.
+    pub warnings: Vec<String>,
+    /// Every supervised service.
+    pub services: Vec<ServiceHealth>,
+}
+
+/// One supervised service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceHealth {
+    /// Which.
+    pub service: Service,
+    /// What it is doing.
+    pub state: ServiceState,
+    /// Its process, while there is one.
+    pub pid: Option<u32>,
+    /// Times that init started it again after it had died or stopped answering.
+    pub restarts: u32,
+    /// How it last ended, in words; empty if it never did.
+    pub last_end: String,
+    /// Milliseconds since it started.
+    pub running_ms: u64,
+}
+
+/// What a supervised service is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    /// Started, has not said that it is ready.
+    Starting,
+    /// Ready, and its heart beats.
+    Running,
+    /// Ended; will be started again when its back-off is over.
+    Waiting,
+    /// Told to stop.
+    Stopping,
+    /// Ended, and is not to be started again.
+    Stopped,
+}

@@ -1,0 +1,1 @@
+//! Which real server gets the next request.

@@ -1,0 +1,1 @@
+//! The health checker: probes every real server and publishes what it found.

@@ -1,0 +1,1 @@
+//! When a real server is up: results of single checks in, state out.

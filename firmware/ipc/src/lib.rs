@@ -1,0 +1,14 @@
+//! Unix sockets between services: calls, subscriptions, and the lifeline to init.
+//!
+//! The values are those of `evener-api`; this crate moves them. It has no opinion about who may ask what: it
+//! tells the caller's uid ([`Peer`]) and the service decides.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+mod lifeline;
+mod subscription;
+
+pub use connection::{Connection, IpcError, Listener, Peer, call};
+pub use lifeline::{Kept, Lifeline};
+pub use subscription::{Subscription, publish, subscribe};

@@ -1,0 +1,1 @@
+//! Logs of a service, one line an event.

@@ -1,0 +1,1 @@
+//! The layer 7 data path.

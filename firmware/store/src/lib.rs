@@ -1,0 +1,1 @@
+//! Generations of the configuration on disk, history, and their second copy.

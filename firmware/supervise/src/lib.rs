@@ -1,0 +1,1 @@
+//! When a service is started, declared dead, restarted: events and time in, orders out.

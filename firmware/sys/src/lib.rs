@@ -1,0 +1,9 @@
+//! The only crate with syscalls, netlink, raw sockets, real time and randomness.
+//!
+//! Each module is a thin, safe face over one thing the kernel offers; what to do with it is decided elsewhere.
+
+#![expect(unsafe_code, reason = "this crate is where the unsafe faces of the kernel are made safe")]
+
+mod inherited;
+
+pub use inherited::inherited_descriptor;

@@ -1,0 +1,1 @@
+//! HTTPS on 8443: the pages an operator sees, and /api/v1.

@@ -1,0 +1,3 @@
+//! evener-image: keys, build, inspect, verify.
+
+fn main() {}

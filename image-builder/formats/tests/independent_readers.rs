@@ -1,0 +1,207 @@
+//! Each format against a program that somebody else wrote.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "test crate: starts host programs and checks by unwrapping"
+)]
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+use evener_formats::qcow2::{self, ReadAt, Reader};
+use evener_formats::{Sparse, fat16::Volume, verity::Tree};
+
+fn write(image: &Sparse, path: &Path) {
+    let file = File::create(path).unwrap();
+    file.set_len(image.length()).unwrap();
+    for extent in image.extents() {
+        file.write_all_at(&extent.bytes, extent.at).unwrap();
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let out = Command::new(program).args(arguments).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "{program} {arguments:?}: {text}");
+    text
+}
+
+/// Bytes that look different in every block, from a seed.
+fn noise(len: usize, mut seed: u64) -> Vec<u8> {
+    (0..len)
+        .map(|_| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed >> 32) as u8
+        })
+        .collect()
+}
+
+#[test]
+fn fsck_and_mtools_find_the_file_on_the_fat_volume() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("esp");
+    let loader = noise(123_457, 1);
+    let mut volume = Volume::new(32768, 2048, "EVENER-A", 0x1234_abcd);
+    volume.add("EFI/BOOT/BOOTX64.EFI", loader.clone().into()).unwrap();
+    volume.add("EMPTY.TXT", Bytes::new()).unwrap();
+    write(&volume.build().unwrap(), &path);
+    let path = path.to_str().unwrap();
+
+    let fsck = run("fsck.vfat", &["-n", "-v", path]);
+    assert!(fsck.contains("16 bit entries"), "{fsck}");
+    let copy = folder.path().join("copy");
+    run("mcopy", &["-i", path, "::EFI/BOOT/BOOTX64.EFI", copy.to_str().unwrap()]);
+    assert_eq!(fs::read(copy).unwrap(), loader);
+    let listing = run("mdir", &["-i", path, "::"]);
+    assert!(listing.contains("EVENER-A"), "{listing}");
+    assert!(listing.contains("1234-ABCD"), "{listing}");
+}
+
+#[test]
+fn the_fat_volume_of_equal_inputs_is_equal() {
+    let build = || {
+        let mut volume = Volume::new(32768, 0, "X", 1);
+        volume.add("A/B.C", noise(5000, 2).into()).unwrap();
+        volume.build().unwrap()
+    };
+    assert_eq!(build(), build());
+}
+
+#[test]
+fn a_name_that_needs_a_long_entry_or_too_much_content_is_refused() {
+    let mut volume = Volume::new(32768, 0, "X", 1);
+    for name in ["lower.efi", "TOOLONGNAME", "A.TOOL", "A.B.C", "", "A//B", "Ü"] {
+        assert!(volume.add(name, Bytes::new()).is_err(), "{name}");
+    }
+    volume.add("A", Bytes::new()).unwrap();
+    assert!(volume.add("A", Bytes::new()).is_err());
+    assert!(volume.add("A/B", Bytes::new()).is_err());
+    volume.add("BIG", vec![1; 17 << 20].into()).unwrap();
+    assert!(volume.build().is_err());
+    assert!(Volume::new(1000, 0, "X", 1).build().is_err());
+}
+
+#[test]
+fn veritysetup_agrees_on_tree_and_root_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let salt: Vec<u8> = (0..32).collect();
+    let salt_hex: String = salt.iter().map(|b| format!("{b:02x}")).collect();
+    // One block, one hash block exactly, one more, and three levels.
+    for blocks in [1_usize, 2, 128, 129, 128 * 128 + 1] {
+        let data = noise(blocks * 4096, blocks as u64);
+        let (data_path, hash_path) = (folder.path().join("data"), folder.path().join("hash"));
+        fs::write(&data_path, &data).unwrap();
+        let _ = fs::remove_file(&hash_path);
+        let text = run(
+            "veritysetup",
+            &[
+                "format",
+                "--no-superblock",
+                &format!("--data-blocks={blocks}"),
+                &format!("--salt={salt_hex}"),
+                data_path.to_str().unwrap(),
+                hash_path.to_str().unwrap(),
+            ],
+        );
+        let root = text.lines().find_map(|l| l.strip_prefix("Root hash:"));
+        let tree = Tree::of(&data, &salt).unwrap();
+        let ours: String = tree.root.iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(root.map(str::trim), Some(ours.as_str()), "{blocks} blocks");
+        assert_eq!(tree.data_blocks, blocks as u64);
+        let theirs = fs::read(&hash_path).unwrap_or_default();
+        assert_eq!(theirs[..tree.bytes.len()], tree.bytes[..], "{blocks} blocks");
+        assert!(theirs[tree.bytes.len()..].iter().all(|b| *b == 0));
+    }
+    assert!(Tree::of(&[0; 4095], &salt).is_err());
+    assert!(Tree::of(&[], &salt).is_err());
+}
+
+struct OnDisk(File);
+impl ReadAt for OnDisk {
+    type Error = std::io::ErrorKind;
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Self::Error> {
+        self.0.read_exact_at(out, offset).map_err(|e| e.kind())
+    }
+}
+
+fn disk_with_content() -> Sparse {
+    // More than 512 MiB, so that there are several L2 tables, one of them unused.
+    let mut image = Sparse::new((1600 << 20) + 512);
+    image.put(0, noise(512, 3).into()).unwrap();
+    image.put(65_000, noise(200_000, 4).into()).unwrap();
+    image.put(1 << 20, vec![0; 300_000].into()).unwrap();
+    image.put((1600 << 20) - 100, noise(612, 5).into()).unwrap();
+    image
+}
+
+#[test]
+fn qemu_img_reads_the_qcow2_file_as_the_raw_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, qcow) = (folder.path().join("raw"), folder.path().join("qcow2"));
+    let image = disk_with_content();
+    write(&image, &raw);
+    write(&qcow2::encode(&image).unwrap(), &qcow);
+    let (raw, qcow) = (raw.to_str().unwrap(), qcow.to_str().unwrap());
+
+    let check = run("qemu-img", &["check", "-f", "qcow2", qcow]);
+    assert!(check.contains("No errors"), "{check}");
+    run("qemu-img", &["compare", "-f", "raw", "-F", "qcow2", raw, qcow]);
+    // All-zero clusters are not stored: 5 + 2 data clusters, 2 L2 tables, 4 others.
+    assert_eq!(fs::metadata(qcow).unwrap().len(), (7 + 2 + 4) << 16);
+}
+
+#[test]
+fn our_reader_reads_what_qemu_img_and_we_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, theirs, ours) =
+        (folder.path().join("raw"), folder.path().join("theirs"), folder.path().join("ours"));
+    let image = disk_with_content();
+    write(&image, &raw);
+    write(&qcow2::encode(&image).unwrap(), &ours);
+    run(
+        "qemu-img",
+        &["convert", "-f", "raw", "-O", "qcow2", raw.to_str().unwrap(), theirs.to_str().unwrap()],
+    );
+    for file in [theirs, ours] {
+        let mut reader = Reader::open(OnDisk(File::open(file).unwrap())).unwrap();
+        assert_eq!(reader.length(), image.length());
+        for (at, len) in [(0, 300_000), (65_530, 10), (700 << 20, 100_000), ((1600 << 20) - 200, 712)] {
+            let (mut expected, mut got) = (vec![0; len], vec![1; len]);
+            image.read(at, &mut expected);
+            reader.read(at, &mut got).unwrap();
+            assert_eq!(got, expected, "{len} bytes at {at}");
+        }
+        assert!(reader.read(image.length() - 1, &mut [0; 2]).is_err());
+        assert!(reader.read(u64::MAX, &mut [0; 2]).is_err());
+    }
+}
+
+#[test]
+fn any_flipped_byte_of_the_qcow2_header_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("q");
+    let mut image = Sparse::new(1 << 20);
+    image.put(0, noise(70_000, 6).into()).unwrap();
+    write(&qcow2::encode(&image).unwrap(), &path);
+    let good = fs::read(&path).unwrap();
+    for at in 0..104 {
+        for flip in [0xff, 0x01, 0x80] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            fs::write(&path, &bad).unwrap();
+            if let Ok(mut reader) = Reader::open(OnDisk(File::open(&path).unwrap())) {
+                let mut out = [0; 4096];
+                let last = reader.length().saturating_sub(4096);
+                let _ = reader.read(0, &mut out);
+                let _ = reader.read(last, &mut out);
+            }
+        }
+    }
+}

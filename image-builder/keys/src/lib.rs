@@ -1,0 +1,293 @@
+//! Signing keys on the builder's disk: made on first use, never in the source tree.
+//!
+//! Two kinds of key. A *development* key is made without asking, the first time somebody builds an
+//! image, and lies unprotected in a file that only its owner may read; every keyset and every
+//! screen that shows it says so. A *production* key is made on purpose (`keys init --production`);
+//! only it can sign a release. Who keeps it offline signs the manifest's printed digest elsewhere.
+//!
+//! Files live in `${XDG_CONFIG_HOME:-~/.config}/evener/keys`: `NAME.key` (mode 0600, the secret)
+//! and `NAME.pub`, both one line of text:
+//!
+//! ```text
+//! evener-secret-key-v1 development 64-hex-digits-of-the-ed25519-seed
+//! evener-public-key-v1 development 64-hex-digits-of-the-public-key
+//! ```
+#![forbid(unsafe_code)]
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use evener_manifest::{KeyEntry, KeyId, ManifestError, SIGNATURE_BYTES, emit_keyset, public_key, sign};
+
+/// Name of the key that is made without asking.
+pub const DEVELOPMENT: &str = "development";
+
+const SECRET_TAG: &str = "evener-secret-key-v1";
+const PUBLIC_TAG: &str = "evener-public-key-v1";
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A key file or its directory could not be used.
+    #[error("{verb} {}", path.display())]
+    File {
+        /// What was tried.
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A key file has other content than a key.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A secret key that others may read.
+    #[error("{} may be read by others (mode {mode:o}); chmod 600 it, or make a new key", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A key of this name exists and is not replaced.
+    #[error("{} is there already; a key is never overwritten", .0.display())]
+    Exists(PathBuf),
+    /// A release build was given a development key.
+    #[error("{} is a development key; a release is signed with a production key (evener-image keys init --production NAME)", .0.display())]
+    Development(PathBuf),
+    /// A name that is not a plain file name.
+    #[error("\"{0}\" is not a key name: letters, digits, '-' and '_' only")]
+    Name(String),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// A public key and what it may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The ed25519 public key.
+    pub bytes: [u8; 32],
+    /// Lies unprotected on a developer's machine; refused by a release.
+    pub development: bool,
+}
+
+impl PublicKey {
+    /// Short name of the key, as manifests carry it.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        KeyId::of(&self.bytes)
+    }
+
+    /// Reads a `.pub` file.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] or [`KeyError::Malformed`].
+    pub fn read(path: &Path) -> Result<Self, KeyError> {
+        let (development, bytes) = read_line(path, PUBLIC_TAG)?;
+        Ok(Self { bytes, development })
+    }
+
+    /// Its entry in a keyset.
+    #[must_use]
+    pub fn entry(&self) -> KeyEntry {
+        KeyEntry { public: self.bytes, development: self.development, revoked: false }
+    }
+}
+
+/// A key that signs. Its secret is never printed.
+#[derive(Clone)]
+pub struct SigningKey {
+    seed: [u8; 32],
+    development: bool,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey").field("id", &self.public().id()).finish_non_exhaustive()
+    }
+}
+
+impl SigningKey {
+    /// Reads a `.key` file.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], [`KeyError::Malformed`], or [`KeyError::Exposed`] if group or others
+    /// have any right to it.
+    pub fn read(path: &Path) -> Result<Self, KeyError> {
+        let about = fs::metadata(path).map_err(at("reading", path))?;
+        let mode = about.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed { path: path.to_owned(), mode });
+        }
+        let (development, seed) = read_line(path, SECRET_TAG)?;
+        Ok(Self { seed, development, path: path.to_owned() })
+    }
+
+    /// The key's public half.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey { bytes: public_key(&self.seed), development: self.development }
+    }
+
+    /// Signs manifest bytes.
+    #[must_use]
+    pub fn sign(&self, manifest: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        sign(manifest, &self.seed)
+    }
+
+    /// The keyset that loader and firmware signed with this key carry.
+    ///
+    /// # Errors
+    /// [`KeyError::Development`] if it is for a release and this is a development key.
+    pub fn keyset(&self, release: bool) -> Result<Vec<u8>, KeyError> {
+        if release && self.development {
+            return Err(KeyError::Development(self.path.clone()));
+        }
+        emit_keyset(release, &[self.public().entry()]).map_err(|fault: ManifestError| KeyError::Malformed {
+            path: self.path.clone(),
+            reason: if fault == ManifestError::Keyset { "too many keys" } else { "no keyset" },
+        })
+    }
+}
+
+/// A directory of keys.
+#[derive(Clone, Debug)]
+pub struct KeyFolder(PathBuf);
+
+impl KeyFolder {
+    /// The keys in `folder`, which need not exist yet.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// Where the secret key `name` lies.
+    #[must_use]
+    pub fn secret_path(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.key"))
+    }
+
+    /// Where the public key `name` lies.
+    #[must_use]
+    pub fn public_path(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.pub"))
+    }
+
+    /// The public keys in this folder that can be read, by file name.
+    #[must_use]
+    pub fn public_keys(&self) -> Vec<(PathBuf, PublicKey)> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut keys: Vec<_> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "pub"))
+            .filter_map(|path| PublicKey::read(&path).ok().map(|key| (path, key)))
+            .collect();
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        keys
+    }
+
+    /// The development key; made if it is not there. The flag says whether it was made now.
+    ///
+    /// # Errors
+    /// As [`KeyFolder::create`] and [`SigningKey::read`].
+    pub fn development(&self) -> Result<(SigningKey, bool), KeyError> {
+        match self.create(DEVELOPMENT, true) {
+            Ok(key) => Ok((key, true)),
+            Err(KeyError::Exists(path)) => Ok((SigningKey::read(&path)?, false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a key and writes both files.
+    ///
+    /// # Errors
+    /// [`KeyError::Exists`] rather than overwriting; [`KeyError::File`], [`KeyError::Random`],
+    /// [`KeyError::Name`].
+    pub fn create(&self, name: &str, development: bool) -> Result<SigningKey, KeyError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(KeyError::Name(name.to_owned()));
+        }
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(at("making", &self.0))?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(KeyError::Random)?;
+        let path = self.secret_path(name);
+        let key = SigningKey { seed, development, path };
+        let unique = key.public().id().to_string();
+        write_new(&key.path, 0o600, &unique, &line(SECRET_TAG, development, &seed))?;
+        // The secret decides; a public file left behind by somebody else is replaced.
+        let public = self.public_path(name);
+        let text = line(PUBLIC_TAG, development, &key.public().bytes);
+        fs::write(&public, text).map_err(at("writing", &public))?;
+        Ok(key)
+    }
+}
+
+fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyError {
+    let path = path.to_owned();
+    move |source| KeyError::File { verb, path, source }
+}
+
+/// Creates the file whole: two builders that start at once must not mix their keys, so it is
+/// written under a name of its own (`unique`) and linked to the final one, which fails if that exists.
+fn write_new(path: &Path, mode: u32, unique: &str, text: &str) -> Result<(), KeyError> {
+    if path.exists() {
+        return Err(KeyError::Exists(path.to_owned()));
+    }
+    let temporary = path.with_extension(unique);
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create_new(true).mode(mode).open(&temporary).map_err(at("making", &temporary))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at("writing", &temporary))?;
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary).map_err(at("removing", &temporary))?;
+    match linked {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(KeyError::Exists(path.to_owned())),
+        other => other.map_err(at("making", path)),
+    }
+}
+
+fn line(tag: &str, development: bool, bytes: &[u8; 32]) -> String {
+    let kind = if development { "development" } else { "production" };
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{tag} {kind} {hex}\n")
+}
+
+fn read_line(path: &Path, tag: &str) -> Result<(bool, [u8; 32]), KeyError> {
+    let text = fs::read_to_string(path).map_err(at("reading", path))?;
+    let malformed = |reason| KeyError::Malformed { path: path.to_owned(), reason };
+    let mut words = text.split_whitespace();
+    if words.next() != Some(tag) {
+        return Err(malformed("not a key of the kind expected (first word)"));
+    }
+    let development = match words.next() {
+        Some("development") => true,
+        Some("production") => false,
+        _ => return Err(malformed("second word is neither development nor production")),
+    };
+    let bytes = words.next().and_then(parse_hex).filter(|_| words.next().is_none());
+    Ok((development, bytes.ok_or_else(|| malformed("third and last word is not 64 hex digits"))?))
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! The disk image: which partition lies where, and its bytes.

@@ -1,0 +1,76 @@
+//! Where a build works, and to whom it reports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{RecipeError, file};
+
+/// Is told what the build is doing. The command line prints it; tests collect it.
+pub trait Reporter {
+    /// A step begins or has something to say that the operator should read.
+    fn say(&self, text: &str);
+
+    /// A long step is still running.
+    fn still(&self, text: &str, elapsed: Duration, log: &Path);
+}
+
+/// The directories of a build and its reporter.
+#[expect(missing_debug_implementations, reason = "holds a trait object that prints")]
+pub struct Shop<'a> {
+    /// Root of the source tree.
+    pub workspace: PathBuf,
+    /// What survives between builds and source trees: kernels, sources, digests.
+    pub cache: PathBuf,
+    /// What belongs to this source tree: cargo's outputs, trees, logs.
+    pub work: PathBuf,
+    /// A source other than the locked one is an error.
+    pub locked: bool,
+    /// Who listens.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl Shop<'_> {
+    /// Where the output of the programs of `step` goes; a new file each build.
+    ///
+    /// # Errors
+    /// [`RecipeError::File`].
+    pub fn log(&self, step: &str) -> Result<PathBuf, RecipeError> {
+        let folder = make_folder(self.work.join("log"))?;
+        let log = folder.join(format!("{step}.log"));
+        file("emptying", &log, fs::File::create(&log))?;
+        Ok(log)
+    }
+
+    /// A directory below `work`, made if needed.
+    ///
+    /// # Errors
+    /// [`RecipeError::File`].
+    pub fn work_folder(&self, name: &str) -> Result<PathBuf, RecipeError> {
+        make_folder(self.work.join(name))
+    }
+}
+
+/// The directory at `path`, made if needed.
+pub(crate) fn make_folder(path: PathBuf) -> Result<PathBuf, RecipeError> {
+    file("making", &path, fs::create_dir_all(&path))?;
+    Ok(path)
+}
+
+/// Removes a directory tree that may or may not be there.
+pub(crate) fn remove_folder(path: &Path) -> Result<(), RecipeError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => file("removing", path, Err(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file so that it is there wholly or not at all.
+///
+/// # Errors
+/// [`RecipeError::File`].
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), RecipeError> {
+    let temporary = path.with_extension("new");
+    file("writing", &temporary, fs::write(&temporary, content))?;
+    file("renaming", path, fs::rename(&temporary, path))
+}

@@ -1,0 +1,1 @@
+//! Tests of the shipped image, booted in QEMU and driven from outside.

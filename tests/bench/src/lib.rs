@@ -1,0 +1,1 @@
+//! Measurements: make bench-NAME prints a table and writes out/bench/NAME.json.

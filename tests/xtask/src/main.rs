@@ -1,0 +1,3 @@
+//! The tasks behind make: set-up, run, test, checks of the tree.
+
+fn main() {}
