@@ -1,1 +1,222 @@
 //! The disk image: which partition lies where, and its bytes.
+//!
+//! Pure: firmware parts and an empty data filesystem in, the whole disk as a [`Sparse`] out. Where
+//! the partitions lie is `evener_disk`'s business; this crate fills them:
+//!
+//! * both EFI system partitions with the same loader,
+//! * slots A and R with the same firmware, B with nothing (its first update goes there),
+//! * the slot table with A confirmed and first, R confirmed and last, in all four copies,
+//! * `data` with the shipped filesystem, `conf` with zeros.
+//!
+//! Every GUID and serial number is derived from the manifest's digest, so equal firmware gives equal
+//! disks. Whoever copies the image to more than one disk of the same machine gives them fresh GUIDs
+//! first; the installer does.
+#![forbid(unsafe_code)]
+
+use bytes::Bytes;
+use evener_disk::{GptError, Guid, Lba, PartitionMap, Role, SECTOR, SECTORS_PER_MIB, Slot};
+use evener_formats::fat16::{FatError, Volume};
+use evener_formats::{Sparse, SparseError};
+use evener_manifest::KERNEL_AT;
+use evener_slot_table::{COPIES, SlotFacts, SlotRecord, SlotState, SlotTable};
+use sha2::{Digest, Sha256};
+
+mod mbr;
+
+/// Where UEFI firmware looks on removable and unknown media (UEFI 2.10 §3.5.1.1).
+pub const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
+/// The boot order on a fresh disk; the higher priority goes first.
+const PRIORITY_A: u8 = 3;
+const PRIORITY_R: u8 = 1;
+
+/// Why a disk cannot be laid out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// The partition table does not work out.
+    #[error("partition table of a disk of {sectors} sectors: {fault}")]
+    Table {
+        /// Size of the disk in sectors.
+        sectors: u64,
+        /// What is wrong.
+        fault: GptError,
+    },
+    /// A content does not fit into its partition.
+    #[error("{what} does not fit into partition {role}, which has {room} bytes")]
+    Room {
+        /// What.
+        what: &'static str,
+        /// Which partition.
+        role: Role,
+        /// Its size in bytes.
+        room: u64,
+        /// The inner reason.
+        source: SparseError,
+    },
+    /// An EFI system partition could not be written.
+    #[error("EFI system partition {role}")]
+    Esp {
+        /// Which one.
+        role: Role,
+        /// Why.
+        source: FatError,
+    },
+}
+
+/// One firmware as it lies in a slot.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    /// Manifest and signature.
+    pub area: Bytes,
+    /// The kernel.
+    pub kernel: Bytes,
+    /// Root filesystem with its verity tree behind it.
+    pub rootfs: Bytes,
+    /// Version, floor and digest of the manifest.
+    pub facts: SlotFacts,
+}
+
+/// Everything on a fresh disk.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// Size of the disk in 512-byte sectors.
+    pub sectors: u64,
+    /// `BOOTX64.EFI`.
+    pub loader_uefi: Bytes,
+    /// What slots A and R hold.
+    pub firmware: Firmware,
+    /// The empty data filesystem; may be smaller than the partition, the unit grows it.
+    pub data: Sparse,
+}
+
+impl Disk {
+    /// The bytes of the whole disk.
+    ///
+    /// # Errors
+    /// [`LayoutError`], naming the partition.
+    pub fn build(&self) -> Result<Sparse, LayoutError> {
+        let identity = self.firmware.facts.digest;
+        let map = PartitionMap::lay_out(self.sectors, derived_guid(&identity, "disk"), |role| {
+            derived_guid(&identity, role.name())
+        })
+        .map_err(|fault| LayoutError::Table { sectors: self.sectors, fault })?;
+
+        let mut writer = Writer { disk: Sparse::new(self.sectors.saturating_mul(SECTOR as u64)), map };
+        writer.tables()?;
+        for (role, label) in [(Role::EspA, "EVENER-A"), (Role::EspB, "EVENER-B")] {
+            let esp = self.esp(role, label, &writer.map)?;
+            writer.embed("the volume", role, &esp)?;
+        }
+        let record = self.slot_table();
+        for copy in 0..COPIES as u64 {
+            // Each copy its own number: an updater that overwrites the oldest then knows which.
+            let record = SlotTable { seq: copy.saturating_add(1), ..record.clone() };
+            let at = copy * SECTORS_PER_MIB * SECTOR as u64;
+            writer.put("the slot table", Role::SlotTable, at, &Bytes::copy_from_slice(&record.encode()))?;
+        }
+        for slot in [Slot::A, Slot::R] {
+            writer.put("the manifest", Role::Boot(slot), 0, &self.firmware.area)?;
+            writer.put("the kernel", Role::Boot(slot), KERNEL_AT, &self.firmware.kernel)?;
+            writer.put("the root filesystem", Role::Root(slot), 0, &self.firmware.rootfs)?;
+        }
+        writer.embed("the data filesystem", Role::Data, &self.data)?;
+        Ok(writer.disk)
+    }
+
+    /// The record that a fresh disk starts with.
+    #[must_use]
+    pub fn slot_table(&self) -> SlotTable {
+        let facts = self.firmware.facts;
+        let slot = |priority| SlotRecord {
+            state: SlotState::Confirmed,
+            priority,
+            tries: 0,
+            version: facts.version,
+            digest: facts.digest,
+        };
+        let mut table = SlotTable { floor: facts.floor, ..SlotTable::default() };
+        *table.slot_mut(Slot::A) = slot(PRIORITY_A);
+        *table.slot_mut(Slot::R) = slot(PRIORITY_R);
+        table
+    }
+
+    fn esp(&self, role: Role, label: &str, map: &PartitionMap) -> Result<Sparse, LayoutError> {
+        let part = map.get(role);
+        let sectors = part.and_then(|p| u16::try_from(p.sectors).ok()).unwrap_or(u16::MAX);
+        let hidden = part.and_then(|p| u32::try_from(p.start.0).ok()).unwrap_or(0);
+        let [a, b, c, d, ..] = derived_guid(&self.firmware.facts.digest, label).0;
+        let mut volume = Volume::new(sectors, hidden, label, u32::from_le_bytes([a, b, c, d]));
+        volume
+            .add(LOADER_PATH, self.loader_uefi.clone())
+            .and_then(|()| volume.build())
+            .map_err(|source| LayoutError::Esp { role, source })
+    }
+}
+
+/// A GUID that is the same for the same firmware and the same purpose.
+#[must_use]
+pub fn derived_guid(identity: &[u8; 32], purpose: &str) -> Guid {
+    let hash = Sha256::new()
+        .chain_update(b"evener-guid-v1\0")
+        .chain_update(identity)
+        .chain_update(purpose)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Guid::from_random(bytes)
+}
+
+struct Writer {
+    disk: Sparse,
+    map: PartitionMap,
+}
+
+impl Writer {
+    fn tables(&mut self) -> Result<(), LayoutError> {
+        let tables = [
+            (Lba(0), Bytes::copy_from_slice(&self.map.emit_mbr(&mbr::NO_BIOS_LOADER))),
+            (Lba(1), Bytes::copy_from_slice(&self.map.emit_primary())),
+            (self.map.backup_at(), Bytes::copy_from_slice(&self.map.emit_backup())),
+        ];
+        for (at, bytes) in tables {
+            let at = at.0.saturating_mul(SECTOR as u64);
+            let sectors = self.map.sectors();
+            self.disk
+                .put(at, bytes)
+                .map_err(|_| LayoutError::Table { sectors, fault: GptError::TooSmall })?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, what: &'static str, role: Role, at: u64, bytes: &Bytes) -> Result<(), LayoutError> {
+        let (start, room) = self.place(role);
+        let mut inner = Sparse::new(room);
+        inner
+            .put(at, bytes.clone())
+            .and_then(|()| {
+                inner
+                    .extents()
+                    .iter()
+                    .try_for_each(|e| self.disk.put(start.saturating_add(e.at), e.bytes.clone()))
+            })
+            .map_err(|source| LayoutError::Room { what, role, room, source })
+    }
+
+    fn embed(&mut self, what: &'static str, role: Role, content: &Sparse) -> Result<(), LayoutError> {
+        let (start, room) = self.place(role);
+        let mut inner = Sparse::new(room);
+        inner
+            .embed(0, content)
+            .and_then(|()| self.disk.embed(start, &inner))
+            .map_err(|source| LayoutError::Room { what, role, room, source })
+    }
+
+    /// Offset and size of a partition in bytes; a partition that is not there has no room.
+    fn place(&self, role: Role) -> (u64, u64) {
+        self.map.get(role).map_or((0, 0), |part| {
+            (part.start.0.saturating_mul(SECTOR as u64), part.sectors.saturating_mul(SECTOR as u64))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

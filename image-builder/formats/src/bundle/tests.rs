@@ -9,7 +9,10 @@ const SEED: [u8; 32] = [7; 32];
 const TEMPLATE: &str = "ro root={root} slot={slot} handoff={handoff}";
 
 fn parts() -> Vec<(PartKind, Bytes)> {
-    let bytes = |len: usize, factor: usize| Bytes::from_iter((0..len).map(|i| (i * factor % 251) as u8));
+    let bytes = |len: usize, factor: usize| {
+        let cycle: Vec<u8> = (0..=250).collect();
+        Bytes::from_iter((0..len).map(|i| cycle[i * factor % 251]))
+    };
     vec![
         (PartKind::Kernel, bytes(10_001, 3)),
         (PartKind::Rootfs, bytes(8192, 5)),

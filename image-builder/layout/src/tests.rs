@@ -1,0 +1,139 @@
+use super::*;
+use evener_disk::{Blocks, RamDisk, Source, Window};
+use evener_manifest::Version;
+use evener_slot_table::{CopyState, load};
+
+const SECTORS: u64 = 512 * SECTORS_PER_MIB;
+
+fn disk() -> Disk {
+    let bytes = |byte: u8, len: usize| Bytes::from(vec![byte; len]);
+    let mut data = Sparse::new(16 << 20);
+    data.put(1024, bytes(0x44, 100)).unwrap();
+    Disk {
+        sectors: SECTORS,
+        loader_uefi: bytes(0x11, 50_000),
+        firmware: Firmware {
+            area: bytes(0x22, 2000),
+            kernel: bytes(0x33, 6_000_000),
+            rootfs: bytes(0x55, 8_000_000),
+            facts: SlotFacts {
+                version: Version([1, 2, 3, 0]),
+                floor: Version([1, 2, 0, 0]),
+                digest: [9; 32],
+            },
+        },
+        data,
+    }
+}
+
+/// A view of the image as the loader and the updater have it.
+struct Built(Sparse);
+
+impl Blocks for Built {
+    type Error = ();
+    fn sectors(&self) -> u64 {
+        self.0.length() / SECTOR as u64
+    }
+    fn read(&mut self, at: Lba, buffer: &mut [u8]) -> Result<(), ()> {
+        self.0.read(at.0 * SECTOR as u64, buffer);
+        Ok(())
+    }
+    fn write(&mut self, _: Lba, _: &[u8]) -> Result<(), ()> {
+        Err(())
+    }
+    fn flush(&mut self) -> Result<(), ()> {
+        Ok(())
+    }
+}
+
+fn window(built: &mut Built, role: Role) -> Window<&mut Built> {
+    let map = PartitionMap::read(built).unwrap();
+    map.window(built, role).unwrap()
+}
+
+fn starts_with(built: &mut Built, role: Role, at: u64, wanted: &[u8]) -> bool {
+    let mut sector = [0; SECTOR];
+    window(built, role).read(Lba(at / SECTOR as u64), &mut sector).unwrap();
+    sector.starts_with(wanted)
+}
+
+#[test]
+fn the_loader_finds_every_partition_by_its_role() {
+    let mut built = Built(disk().build().unwrap());
+    let map = PartitionMap::read(&mut built).unwrap();
+    assert_eq!((map.source(), map.foreign()), (Source::Primary, 0));
+    assert!(Role::ALL.into_iter().all(|role| map.get(role).is_some()));
+    assert_eq!(built.0.length(), 512 << 20);
+}
+
+#[test]
+fn the_backup_table_alone_is_enough() {
+    let mut image = RamDisk::from_bytes({
+        let built = disk().build().unwrap();
+        let mut bytes = vec![0; 512 << 20];
+        built.read(0, &mut bytes);
+        bytes
+    });
+    image.write(Lba(1), &[0; SECTOR]).unwrap();
+    assert_eq!(PartitionMap::read(&mut image).unwrap().source(), Source::Backup);
+}
+
+#[test]
+fn slots_a_and_r_hold_the_firmware_and_b_nothing() {
+    let mut built = Built(disk().build().unwrap());
+    for (slot, full) in [(Slot::A, true), (Slot::R, true), (Slot::B, false)] {
+        assert_eq!(starts_with(&mut built, Role::Boot(slot), 0, &[0x22; 512]), full, "{slot}");
+        assert_eq!(starts_with(&mut built, Role::Boot(slot), KERNEL_AT, &[0x33; 512]), full, "{slot}");
+        assert_eq!(starts_with(&mut built, Role::Root(slot), 0, &[0x55; 512]), full, "{slot}");
+    }
+    let mut sector = [0; 2 * SECTOR];
+    window(&mut built, Role::Data).read(Lba(2), &mut sector).unwrap();
+    assert!(sector.starts_with(&[0x44; 100]));
+}
+
+#[test]
+fn the_slot_table_boots_a_first_and_r_last_in_every_copy() {
+    let mut built = Built(disk().build().unwrap());
+    let loaded = load(&mut window(&mut built, Role::SlotTable));
+    let table = loaded.table.unwrap();
+    assert_eq!(loaded.copies, [1, 2, 3, 4].map(CopyState::Valid));
+    assert!(table.slot(Slot::A).priority > table.slot(Slot::R).priority);
+    assert_eq!(table.slot(Slot::B), &SlotRecord::default());
+    assert_eq!(table.slot(Slot::A).digest, [9; 32]);
+    assert_eq!(table.floor, Version([1, 2, 0, 0]));
+    assert!(!table.degraded);
+}
+
+#[test]
+fn equal_firmware_gives_equal_disks_and_another_one_other_guids() {
+    assert_eq!(disk().build(), disk().build());
+    let mut other = disk();
+    other.firmware.facts.digest = [8; 32];
+    let [mut a, mut b] = [disk(), other].map(|d| Built(d.build().unwrap()));
+    let (a, b) = (PartitionMap::read(&mut a).unwrap(), PartitionMap::read(&mut b).unwrap());
+    for role in Role::ALL {
+        assert_ne!(a.get(role).unwrap().partuuid, b.get(role).unwrap().partuuid, "{role}");
+    }
+    assert_ne!(a.disk(), b.disk());
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_its_partition() {
+    let mut large = disk();
+    large.firmware.kernel = Bytes::from(vec![1; 16 << 20]);
+    let error = large.build().unwrap_err();
+    assert_eq!(error.to_string(), "the kernel does not fit into partition boot-a, which has 16777216 bytes");
+    let mut small = disk();
+    small.sectors = 280 * SECTORS_PER_MIB;
+    assert!(matches!(small.build(), Err(LayoutError::Table { .. })));
+}
+
+#[test]
+fn a_bios_finds_the_message_where_its_code_points() {
+    let mut sector = [0; 512];
+    disk().build().unwrap().read(0, &mut sector);
+    let message = usize::from(u16::from_le_bytes([sector[5], sector[6]]) - 0x7c00);
+    assert!(sector[message..].starts_with(b"Evener: this image boots by UEFI only."));
+    assert!(sector[message..440].contains(&0));
+    assert_eq!(sector[510..], [0x55, 0xaa]);
+}
