@@ -1,0 +1,96 @@
+//! Block devices and image files as sectors, and where a service finds the partitions it may open.
+
+use evener_disk::{Blocks, Lba, Role, SECTOR};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Where init puts the name of the partition with this role: a symbolic link to its device node, which belongs
+/// to the one service that may open it.
+#[must_use]
+pub fn partition_path(run: &Path, role: Role) -> PathBuf {
+    run.join("disk").join(role.name())
+}
+
+/// A block device, or a file that stands for one.
+#[derive(Debug)]
+pub struct FileBlocks {
+    file: File,
+    sectors: u64,
+}
+
+impl FileBlocks {
+    /// Opens a device or file for reading, and for writing too if `writable`.
+    ///
+    /// # Errors
+    /// The kernel's reason.
+    pub fn open(path: &Path, writable: bool) -> io::Result<Self> {
+        let mut file = OpenOptions::new().read(true).write(writable).open(path)?;
+        // A block device has no length in its metadata; its end does.
+        let bytes = file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, sectors: bytes / SECTOR as u64 })
+    }
+
+    /// The open device, for requests that are not transfers.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn offset(&self, at: Lba, bytes: usize) -> io::Result<u64> {
+        let count = u64::try_from(bytes / SECTOR).ok().filter(|_| bytes.is_multiple_of(SECTOR));
+        let end = count.and_then(|count| at.0.checked_add(count));
+        match end {
+            Some(end) if end <= self.sectors => Ok(at.0 * SECTOR as u64),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{bytes} bytes at sector {} are not inside {} sectors", at.0, self.sectors),
+            )),
+        }
+    }
+}
+
+impl Blocks for FileBlocks {
+    type Error = io::Error;
+
+    fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
+    fn read(&mut self, at: Lba, buffer: &mut [u8]) -> io::Result<()> {
+        let offset = self.offset(at, buffer.len())?;
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn write(&mut self, at: Lba, data: &[u8]) -> io::Result<()> {
+        let offset = self.offset(at, data.len())?;
+        self.file.write_all_at(data, offset)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_outside_is_touched() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(4 * SECTOR as u64 + 100).unwrap();
+        let mut blocks = FileBlocks::open(file.path(), true).unwrap();
+        assert_eq!(blocks.sectors(), 4);
+        blocks.write(Lba(3), &[7; SECTOR]).unwrap();
+        blocks.flush().unwrap();
+        let mut back = [0; 2 * SECTOR];
+        blocks.read(Lba(2), &mut back).unwrap();
+        assert_eq!((back[0], back[SECTOR]), (0, 7));
+        assert!(blocks.write(Lba(4), &[7; SECTOR]).is_err());
+        assert!(blocks.write(Lba(u64::MAX), &[7; SECTOR]).is_err());
+        assert!(blocks.read(Lba(0), &mut [0; 100]).is_err());
+        assert_eq!(file.as_file().metadata().unwrap().len(), 4 * SECTOR as u64 + 100);
+    }
+}
