@@ -36,7 +36,10 @@ pub enum Counting {
     /// Not written yet.
     Pending,
     /// Written; the table given is the written one.
-    Done,
+    Done {
+        /// `boots_without_health` as it was before: this boot is not held against a slot in itself.
+        boots_before: u8,
+    },
     /// Tried, and the disk refused.
     Failed,
 }
@@ -129,11 +132,14 @@ impl Search<'_> {
     }
 
     fn confirmed(&mut self) -> Found {
-        let mut over_limit = self.table.boots_without_health / MAX_BOOTS_WITHOUT_HEALTH;
+        let boots = match self.facts.counting {
+            Counting::Done { boots_before } => boots_before,
+            Counting::Pending | Counting::Failed => self.table.boots_without_health,
+        };
+        let mut over_limit = boots / MAX_BOOTS_WITHOUT_HEALTH;
         for slot in self.by_priority(SlotState::Confirmed).into_iter().flatten() {
             let mut admitted = self.fault(slot);
-            // The boot that was just counted is in the table; it must not be held against its own slot.
-            if admitted.is_ok() && over_limit > 0 && self.facts.counting != Counting::Done {
+            if admitted.is_ok() && over_limit > 0 {
                 over_limit = over_limit.saturating_sub(1);
                 admitted = Err(BootCode::NoHealth);
             }
@@ -175,7 +181,9 @@ impl Search<'_> {
     fn fault(&self, slot: Slot) -> Result<(), BootCode> {
         match slot.of(&self.facts.slots) {
             SlotFact::Refused(code) => Err(*code),
-            SlotFact::Usable(found) if found.digest != self.table.slot(slot).digest => Err(BootCode::NotAsRecorded),
+            SlotFact::Usable(found) if found.digest != self.table.slot(slot).digest => {
+                Err(BootCode::NotAsRecorded)
+            }
             SlotFact::Usable(found) if !permits(found.version, self.table.floor) => Err(BootCode::BelowFloor),
             SlotFact::Usable(_) => Ok(()),
         }
@@ -235,7 +243,7 @@ impl Search<'_> {
         let tries_left = if on_trial { record.slot(slot).tries } else { 0 };
         let due = match self.facts.counting {
             Counting::Pending => record != *self.table,
-            Counting::Done => on_trial,
+            Counting::Done { .. } => on_trial,
             Counting::Failed => false,
         };
         Boot { slot, mode, reason, tries_left, skipped: self.skipped, record: due.then_some(record) }

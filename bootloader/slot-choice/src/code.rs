@@ -158,13 +158,17 @@ impl BootCode {
             | Self::CommandLine
             | Self::KernelSize
             | Self::NotAsRecorded => "Install the firmware again; check the disk if this comes back.",
-            Self::KeyUnknown | Self::KeyRevoked | Self::Product => "Install a firmware that was made for this unit.",
+            Self::KeyUnknown | Self::KeyRevoked | Self::Product => {
+                "Install a firmware that was made for this unit."
+            }
             Self::KeyDevelopment => "Install a release firmware.",
             Self::BelowFloor => "Install this or a later version than the unit ran before.",
             Self::LoaderTooOld => "Update in two steps: first to a version that brings the newer loader.",
             Self::NothingToBoot => "Write the image to the disk again, or boot the installation medium.",
             Self::SlotEmpty => "Nothing, if no update was expected; else install it again.",
-            Self::SlotBad | Self::TriesExhausted => "Look in the log for why it failed before installing it again.",
+            Self::SlotBad | Self::TriesExhausted => {
+                "Look in the log for why it failed before installing it again."
+            }
             Self::NoHealth => "Look in the log for why it failed; install another version.",
             Self::TableLost => "Nothing at once: the next boots write it anew. Check the unit's floor.",
             Self::TableNotWritten => "Check the disk: it refuses to write.",
@@ -225,8 +229,10 @@ mod tests {
     fn the_manual_lists_every_code_as_it_is() {
         let manual = include_str!("../../../docs/boot-codes.md");
         let rows: Vec<&str> = manual.lines().filter(|line| line.starts_with("| E")).collect();
-        let expected: Vec<_> =
-            BootCode::ALL.iter().map(|code| format!("| {code} | {} | {} |", code.what(), code.remedy())).collect();
+        let expected: Vec<_> = BootCode::ALL
+            .iter()
+            .map(|code| format!("| {code} | {} | {} |", code.what(), code.remedy()))
+            .collect();
         assert_eq!(rows, expected);
     }
 }

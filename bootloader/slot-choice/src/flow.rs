@@ -1,0 +1,252 @@
+//! The way of a boot: look, choose, count, read once, verify those bytes, start.
+//!
+//! Manifest and kernel are read exactly once; what is verified is what is started, so a disk that answers
+//! differently the second time gains nothing. Every failure is said on the console in a stable form and leads
+//! to the next choice; the number of choices is bounded by the number of slots.
+
+use core::fmt;
+
+use evener_disk::{Blocks, GptError, Lba, PartitionMap, Role, SECTOR, Slot, Source};
+use evener_handoff::Handoff;
+use evener_manifest::{AREA_BYTES, Fill, KERNEL_AT, Keyset, PartKind, Verified, Version};
+use evener_slot_table::{SlotFacts, SlotTable, load, store};
+
+use crate::{Boot, BootCode, Counting, Facts, Order, SlotFact, choose, judge};
+
+/// Largest single read, in sectors: 1 MiB. Smaller ones are slow under UEFI, larger ones some firmware refuses.
+const CHUNK: usize = 2048 * SECTOR;
+/// Each round starts a slot, refuses one or loses the counting write; more rounds than this cannot be.
+const MAX_ROUNDS: usize = 8;
+
+/// What a loader provides besides the disk.
+pub trait Machine {
+    /// Memory from [`Machine::allocate`].
+    type Memory: AsRef<[u8]> + AsMut<[u8]>;
+
+    /// Shows one line on every console.
+    fn say(&mut self, line: fmt::Arguments<'_>);
+
+    /// Zeroed memory of exactly `bytes`, or `None`.
+    fn allocate(&mut self, bytes: usize) -> Option<Self::Memory>;
+
+    /// Arms the watchdogs and starts a kernel, which lies at the start of `image` and was verified there.
+    ///
+    /// # Errors
+    /// The code to show when it did not start. A machine that was left to Linux never returns at all; `Ok`
+    /// is for the test of this crate.
+    fn start(&mut self, image: &Self::Memory, bytes: usize, line: &str) -> Result<(), BootCode>;
+}
+
+/// Boots the disk. Returns the slot that was started, or why nothing was; the words were said by then.
+///
+/// Writes one record to the slot table of the disk, before any slot is started.
+///
+/// # Errors
+/// The code of the halt screen.
+pub fn boot<B: Blocks, M: Machine>(
+    disk: &mut B,
+    machine: &mut M,
+    keyset: &[u8],
+    loader: Version,
+) -> Result<Slot, BootCode> {
+    let booted = boot_disk(disk, machine, keyset, loader);
+    if let Err(code) = booted {
+        machine.say(format_args!("{code}: {}.", code.what()));
+        machine.say(format_args!("{}", code.remedy()));
+    }
+    booted
+}
+
+fn boot_disk<B: Blocks, M: Machine>(
+    disk: &mut B,
+    machine: &mut M,
+    keyset: &[u8],
+    loader: Version,
+) -> Result<Slot, BootCode> {
+    let keys = Keyset::parse(keyset)?;
+    if keys.is_empty() {
+        return Err(BootCode::NoKeys);
+    }
+    let map = PartitionMap::read(disk).map_err(|fault| match fault {
+        GptError::Device => BootCode::ReadFailed,
+        _ => BootCode::NoPartitions,
+    })?;
+    if map.source() == Source::Backup {
+        note(machine, BootCode::BackupTable);
+    }
+    let areas = Slot::ALL.map(|slot| read_area(disk, &map, slot, machine));
+    let verdicts = Slot::ALL.map(|slot| match slot.of(&areas) {
+        Ok(area) => judge(area.as_ref(), &keys, loader),
+        Err(code) => Err(*code),
+    });
+    let table = read_table(disk, &map, &verdicts, machine);
+    let slots = verdicts.each_ref().map(|verdict| match verdict {
+        Ok(verified) => SlotFact::Usable(SlotFacts::from(verified)),
+        Err(code) => SlotFact::Refused(*code),
+    });
+    let mut attempt = Attempt {
+        disk,
+        machine,
+        map: &map,
+        verdicts: &verdicts,
+        loader,
+        table,
+        facts: Facts { slots, counting: Counting::Pending },
+        announced: [None; 3],
+    };
+    attempt.run()
+}
+
+fn note<M: Machine>(machine: &mut M, code: BootCode) {
+    machine.say(format_args!("{code}: {}", code.what()));
+}
+
+/// The first 64 KiB of the slot's boot partition, read once.
+fn read_area<B: Blocks, M: Machine>(
+    disk: &mut B,
+    map: &PartitionMap,
+    slot: Slot,
+    machine: &mut M,
+) -> Result<M::Memory, BootCode> {
+    let mut partition = map.window(disk, Role::Boot(slot)).ok_or(BootCode::PartitionMissing)?;
+    let mut area = machine.allocate(AREA_BYTES).ok_or(BootCode::NoMemory)?;
+    partition.read(Lba(0), area.as_mut()).map_err(|_| BootCode::ReadFailed)?;
+    Ok(area)
+}
+
+/// The table from the disk, or the one that the verified manifests amount to.
+fn read_table<B: Blocks, M: Machine>(
+    disk: &mut B,
+    map: &PartitionMap,
+    verdicts: &[Result<Verified<'_>, BootCode>; 3],
+    machine: &mut M,
+) -> SlotTable {
+    let stored = map.window(disk, Role::SlotTable).and_then(|mut partition| load(&mut partition).table);
+    stored.unwrap_or_else(|| {
+        machine.say(format_args!(
+            "{}: {}; derived from the signed manifests",
+            BootCode::TableLost,
+            BootCode::TableLost.what()
+        ));
+        SlotTable::derive(&verdicts.each_ref().map(|verdict| verdict.as_ref().ok().map(SlotFacts::from)))
+    })
+}
+
+struct Attempt<'a, B, M> {
+    disk: &'a mut B,
+    machine: &'a mut M,
+    map: &'a PartitionMap,
+    verdicts: &'a [Result<Verified<'a>, BootCode>; 3],
+    loader: Version,
+    table: SlotTable,
+    facts: Facts,
+    /// What was already said of each slot.
+    announced: [Option<BootCode>; 3],
+}
+
+impl<B: Blocks, M: Machine> Attempt<'_, B, M> {
+    fn run(&mut self) -> Result<Slot, BootCode> {
+        for _ in 0..MAX_ROUNDS {
+            match choose(&self.table, &self.facts) {
+                Order::Boot(mut order) => {
+                    self.announce(&order.skipped, Some(order.slot));
+                    if !self.count(order.record.take()) {
+                        continue;
+                    }
+                    match self.start(&order) {
+                        Ok(()) => return Ok(order.slot),
+                        Err(code) => *order.slot.of_mut(&mut self.facts.slots) = SlotFact::Refused(code),
+                    }
+                }
+                Order::Halt { code, skipped } => {
+                    self.announce(&skipped, None);
+                    return Err(code);
+                }
+            }
+        }
+        Err(BootCode::NothingToBoot)
+    }
+
+    /// Says why slots were passed over, each reason once.
+    fn announce(&mut self, skipped: &[Option<BootCode>; 3], next: Option<Slot>) {
+        for slot in Slot::ALL {
+            let code = *slot.of(skipped);
+            let said = slot.of_mut(&mut self.announced);
+            let Some(new) = code.filter(|_| *said != code) else { continue };
+            *said = code;
+            let what = new.what();
+            match next {
+                Some(next) => self.machine.say(format_args!("{new} slot {slot}: {what}; trying slot {next}")),
+                None => self.machine.say(format_args!("{new} slot {slot}: {what}")),
+            }
+        }
+    }
+
+    /// Makes the counting write durable. False when the disk refused: then the choice must be made again.
+    fn count(&mut self, record: Option<SlotTable>) -> bool {
+        let Some(mut record) = record else { return true };
+        let boots_before = match self.facts.counting {
+            Counting::Done { boots_before } => boots_before,
+            Counting::Pending | Counting::Failed => self.table.boots_without_health,
+        };
+        let partition = self.map.window(&mut *self.disk, Role::SlotTable);
+        let stored = partition.is_some_and(|mut partition| store(&mut partition, &mut record).is_ok());
+        if stored {
+            self.table = record;
+            self.facts.counting = Counting::Done { boots_before };
+        } else {
+            note(self.machine, BootCode::TableNotWritten);
+            self.facts.counting = Counting::Failed;
+        }
+        stored
+    }
+
+    fn start(&mut self, order: &Boot) -> Result<(), BootCode> {
+        let slot = order.slot;
+        let verified = slot.of(self.verdicts).as_ref().map_err(|code| *code)?;
+        let root = self.map.get(Role::Root(slot)).ok_or(BootCode::PartitionMissing)?;
+        let handoff = Handoff {
+            slot,
+            mode: order.mode,
+            reason: order.reason,
+            tries_left: order.tries_left,
+            degraded: self.table.degraded,
+            uncounted: self.facts.counting == Counting::Failed,
+            skipped: order.skipped.map(|code| code.map(BootCode::number)),
+            loader: self.loader,
+        }
+        .encode();
+        let fill = Fill { slot, root: root.partuuid, handoff: handoff.as_str() };
+        let line = verified.template()?.render(&fill)?;
+        let (image, bytes) = self.read_kernel(slot, verified)?;
+        self.machine.say(format_args!("slot {slot} {} verified, starting", verified.version()));
+        self.machine.start(&image, bytes, line.as_str())
+    }
+
+    /// Reads the kernel once and verifies those bytes; they lie at the start of the memory returned.
+    fn read_kernel(&mut self, slot: Slot, verified: &Verified<'_>) -> Result<(M::Memory, usize), BootCode> {
+        let part = verified.part(PartKind::Kernel).ok_or(BootCode::ManifestInvalid)?;
+        let mut partition =
+            self.map.window(&mut *self.disk, Role::Boot(slot)).ok_or(BootCode::PartitionMissing)?;
+        let sector_bytes = SECTOR as u64;
+        let start = KERNEL_AT.div_ceil(sector_bytes);
+        let sectors = part.size.div_ceil(sector_bytes);
+        if sectors > partition.sectors().saturating_sub(start) {
+            return Err(BootCode::KernelSize);
+        }
+        let bytes = usize::try_from(part.size).map_err(|_| BootCode::KernelSize)?;
+        let room = bytes.checked_next_multiple_of(SECTOR).ok_or(BootCode::KernelSize)?;
+        let mut image = self.machine.allocate(room).ok_or(BootCode::NoMemory)?;
+        let mut at = start;
+        for chunk in image.as_mut().chunks_mut(CHUNK) {
+            let count = u64::try_from(chunk.len() / SECTOR).unwrap_or(u64::MAX);
+            partition.read(Lba(at), chunk).map_err(|_| BootCode::ReadFailed)?;
+            at = at.saturating_add(count);
+        }
+        part.check(image.as_ref().get(..bytes).ok_or(BootCode::NoMemory)?)?;
+        Ok((image, bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests;
