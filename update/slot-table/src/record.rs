@@ -131,6 +131,20 @@ impl FailureReason {
     }
 }
 
+impl fmt::Display for FailureReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TriesExhausted => f.write_str("used up its tries without being confirmed"),
+            Self::NoHealth => f.write_str("was booted too often without becoming healthy"),
+            Self::HealthCheck => f.write_str("ran, but failed its health check"),
+            Self::Panic => f.write_str("its kernel panicked"),
+            Self::Watchdog => f.write_str("hung, and the watchdog reset the unit"),
+            Self::Refused(code) => write!(f, "was refused by the loader with E{code:02}"),
+            Self::Other(number) => write!(f, "failed for reason {number}, which this firmware does not know"),
+        }
+    }
+}
+
 /// The last firmware that was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
