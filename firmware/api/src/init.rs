@@ -43,6 +43,10 @@ pub struct UnitStatus {
     pub version: String,
     /// Milliseconds since the kernel started.
     pub uptime_ms: u64,
+    /// `MemTotal` of the kernel, in bytes.
+    pub memory_total_bytes: u64,
+    /// `MemAvailable` of the kernel, in bytes: what services could still get.
+    pub memory_available_bytes: u64,
     /// The hand-off record of the loader in hex, as it stood on the command line; empty without one.
     pub handoff: String,
     /// Things an operator must see, in words, each with what to do about it.
