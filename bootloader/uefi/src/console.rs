@@ -1,0 +1,95 @@
+//! Every line on screen and on the first serial port, once each.
+//!
+//! Most firmware copies its console to a serial port if one is there; then nothing else is needed. Where it
+//! does not (`ConOut` has no UART), the line also goes to COM1 directly, 115200 8N1, the port and speed that
+//! Linux is told to use.
+
+use core::arch::asm;
+use core::fmt::{self, Write};
+
+use uefi::runtime::{self, VariableVendor};
+use uefi::{cstr16, system};
+
+use crate::conout::reaches_a_serial_port;
+
+const COM1: u16 = 0x3f8;
+const LINE_STATUS: u16 = COM1 + 5;
+const SCRATCH: u16 = COM1 + 7;
+const TRANSMITTER_EMPTY: u8 = 0x20;
+/// Reads of the status register (about a microsecond each) to wait for one character; at 115200 baud a
+/// character takes 87 us.
+const MAX_POLLS: u32 = 10_000;
+
+/// Where lines go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    /// Write to COM1 ourselves.
+    direct: bool,
+}
+
+impl Console {
+    /// The firmware's console as it is.
+    pub(crate) const PLAIN: Self = Self { direct: false };
+
+    /// Looks at what the firmware's console reaches, and sets COM1 up when it does not reach it.
+    pub(crate) fn find() -> Self {
+        let paths = runtime::get_variable_boxed(cstr16!("ConOut"), &VariableVendor::GLOBAL_VARIABLE);
+        let covered = paths.is_ok_and(|(paths, _)| reaches_a_serial_port(&paths));
+        let direct = !covered && port_exists();
+        if direct {
+            set_up_port();
+        }
+        Self { direct }
+    }
+
+    /// Shows one line.
+    pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
+        // A console that refuses text is no reason not to boot.
+        let _ = system::with_stdout(|out| write!(out, "evener-loader: {line}\n"));
+        if self.direct {
+            let _ = write!(Port, "evener-loader: {line}\r\n");
+        }
+    }
+}
+
+struct Port;
+
+impl Write for Port {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            let ready = (0..MAX_POLLS).any(|_| input(LINE_STATUS) & TRANSMITTER_EMPTY != 0);
+            if !ready {
+                return Err(fmt::Error);
+            }
+            output(COM1, byte);
+        }
+        Ok(())
+    }
+}
+
+/// A port that is not there reads as 0xff and forgets what was written.
+fn port_exists() -> bool {
+    output(SCRATCH, 0x5a);
+    input(SCRATCH) == 0x5a
+}
+
+fn set_up_port() {
+    // No interrupts; divisor 1 = 115200 baud; 8N1; FIFOs on; DTR and RTS.
+    for (register, value) in [(1, 0), (3, 0x80), (0, 1), (1, 0), (3, 0x03), (2, 0x07), (4, 0x03)] {
+        output(COM1 + register, value);
+    }
+}
+
+#[expect(unsafe_code, reason = "port input and output exist as instructions only")]
+fn input(port: u16) -> u8 {
+    let value: u8;
+    // SAFETY: reading a register of the 16550 at COM1, or of nothing, touches no memory.
+    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+#[expect(unsafe_code, reason = "port input and output exist as instructions only")]
+fn output(port: u16, value: u8) {
+    // SAFETY: writing a register of the 16550 at COM1, or of nothing, touches no memory.
+    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) };
+}
