@@ -13,6 +13,9 @@ use bytes::Bytes;
 
 use crate::sparse::{Sparse, SparseError};
 
+mod reader;
+pub use reader::{ReadError, extract};
+
 const SECTOR: usize = 512;
 const SECTORS_PER_CLUSTER: usize = 4;
 const CLUSTER: usize = SECTOR * SECTORS_PER_CLUSTER;

@@ -13,8 +13,9 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
+use evener_formats::fat16::{ReadError, Volume, extract};
 use evener_formats::qcow2::{self, ReadAt, Reader};
-use evener_formats::{Sparse, fat16::Volume, verity::Tree};
+use evener_formats::{Sparse, verity::Tree};
 
 fn write(image: &Sparse, path: &Path) {
     let file = File::create(path).unwrap();
@@ -59,9 +60,38 @@ fn fsck_and_mtools_find_the_file_on_the_fat_volume() {
     let copy = folder.path().join("copy");
     run("mcopy", &["-i", path, "::EFI/BOOT/BOOTX64.EFI", copy.to_str().unwrap()]);
     assert_eq!(fs::read(copy).unwrap(), loader);
+    let bytes = fs::read(path).unwrap();
+    assert_eq!(extract(&bytes, "EFI/BOOT/BOOTX64.EFI").unwrap(), loader);
+    assert_eq!(extract(&bytes, "EMPTY.TXT").unwrap(), []);
     let listing = run("mdir", &["-i", path, "::"]);
     assert!(listing.contains("EVENER-A"), "{listing}");
     assert!(listing.contains("1234-ABCD"), "{listing}");
+}
+
+#[test]
+fn our_reader_takes_files_out_of_a_volume_that_mtools_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, source) = (folder.path().join("esp"), folder.path().join("source"));
+    let loader = noise(70_001, 3);
+    fs::write(&source, &loader).unwrap();
+    File::create(&path).unwrap().set_len(16 << 20).unwrap();
+    let (path, source) = (path.to_str().unwrap(), source.to_str().unwrap());
+    run("mkfs.vfat", &["-F", "16", path]);
+    run("mmd", &["-i", path, "::EFI", "::EFI/BOOT"]);
+    run("mcopy", &["-i", path, source, "::EFI/BOOT/BOOTX64.EFI"]);
+
+    let mut volume = fs::read(path).unwrap();
+    assert_eq!(extract(&volume, "EFI/BOOT/BOOTX64.EFI").unwrap(), loader);
+    assert!(matches!(extract(&volume, "EFI/BOOT/OTHER.EFI"), Err(ReadError::NotFound(_))));
+    assert!(matches!(extract(&volume, "EFI/BOOT"), Err(ReadError::NotFound(_))));
+    for at in (0..80).chain([510, 511]) {
+        volume[at] ^= 0xff;
+        let _ = extract(&volume, "EFI/BOOT/BOOTX64.EFI");
+        volume[at] ^= 0xff;
+    }
+    for length in [0, 100, 512, 2048, 40_000, 60_000] {
+        assert!(extract(&volume[..length], "EFI/BOOT/BOOTX64.EFI").is_err(), "{length}");
+    }
 }
 
 #[test]

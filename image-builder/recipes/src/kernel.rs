@@ -170,12 +170,7 @@ fn keep_source(shop: &Shop<'_>, source: &Path, sha256: &str) -> Result<(), Recip
     file("renaming", &kept, fs::rename(&temporary, &kept))
 }
 
-fn build(
-    shop: &Shop<'_>,
-    ingredients: &Ingredients,
-    source: &Path,
-    entry: &Path,
-) -> Result<(), RecipeError> {
+fn build(shop: &Shop<'_>, ingredients: &Ingredients, source: &Path, entry: &Path) -> Result<(), RecipeError> {
     let log = entry.with_extension("log");
     file("emptying", &log, File::create(&log))?;
     let tree = entry.with_extension("building");
@@ -206,19 +201,15 @@ fn build(
 }
 
 /// `make allnoconfig` with the fragments as the exceptions: whatever no fragment names is off.
-fn configure(
-    shop: &Shop<'_>,
-    ingredients: &Ingredients,
-    tree: &Path,
-    log: &Path,
-) -> Result<(), RecipeError> {
+fn configure(shop: &Shop<'_>, ingredients: &Ingredients, tree: &Path, log: &Path) -> Result<(), RecipeError> {
     let joined: String = ingredients.fragments.iter().map(|f| f.text.as_str()).collect();
     let exceptions = tree.join(".evener.config");
     file("writing", &exceptions, fs::write(&exceptions, joined))?;
-    make(tree)
-        .env("KCONFIG_ALLCONFIG", exceptions.as_os_str())
-        .arg("allnoconfig")
-        .run(shop, "kernel: configuring", log)?;
+    make(tree).env("KCONFIG_ALLCONFIG", exceptions.as_os_str()).arg("allnoconfig").run(
+        shop,
+        "kernel: configuring",
+        log,
+    )?;
     let config = tree.join(".config");
     let config = file("reading", &config, fs::read_to_string(&config))?;
     let unmet = unmet(&ingredients.fragments, &config);

@@ -1,1 +1,32 @@
-//! From pinned sources to kernel, loader and root filesystem.
+//! From pinned sources to kernel, loader and root filesystem, and from those to signed files.
+//!
+//! Each recipe is one module and one function; [`build`] reads as the order in which they run:
+//!
+//! ```text
+//! kernel ────────────────────────────────┐
+//! keyset ─► userland ─┐                  │
+//!           data ─────┴► rootfs + tree ──┼─► manifest, signature ─► bundle
+//! keyset ─► loader ──────────────────────┘                       └► disk ─► raw, qcow2
+//! ```
+//!
+//! Every step is a function of its inputs and keyed by their hash: what did not change is not made
+//! again, and what is made again comes out the same. Host programs do what they are the authority
+//! on (make, cargo, mksquashfs, mke2fs); their output goes to a log whose path is printed.
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod data;
+mod digest;
+mod error;
+mod firmware;
+mod image;
+pub mod kernel;
+mod rootfs;
+mod shop;
+mod tool;
+
+pub use digest::{hex, sha256};
+pub use error::RecipeError;
+pub use firmware::{Firmware, Policy, TEMPLATE_CONSOLES, command_line_template};
+pub use image::{Images, Order, build};
+pub use shop::{Reporter, Shop};

@@ -69,7 +69,7 @@ pub(crate) fn remove_folder(path: &Path) -> Result<(), RecipeError> {
 ///
 /// # Errors
 /// [`RecipeError::File`].
-pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), RecipeError> {
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), RecipeError> {
     let temporary = path.with_extension("new");
     file("writing", &temporary, fs::write(&temporary, content))?;
     file("renaming", path, fs::rename(&temporary, path))

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -18,9 +18,10 @@ const TAIL_BYTES: usize = 2500;
 /// What of the builder's own environment a program gets. All else could leak into what it builds:
 /// a locale into sort orders, `MAKEFLAGS` or `RUSTFLAGS` into the very code.
 const INHERITED: [&str; 8] =
-    ["PATH", "HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_NET_OFFLINE", "USER"];
+    ["PATH", "HOME", "TMPDIR", "CARGO_HOME", "CARGO_BUILD_JOBS", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "USER"];
 /// Also inherited: what points cargo at a mirror or a proxy.
-const INHERITED_PREFIXES: [&str; 4] = ["CARGO_HTTP_", "CARGO_REGISTRIES_", "CARGO_SOURCE_", "SSL_CERT_"];
+const INHERITED_PREFIXES: [&str; 5] =
+    ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_SOURCE_", "SSL_CERT_"];
 const INHERITED_PROXIES: [&str; 6] =
     ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
@@ -94,8 +95,9 @@ impl Tool {
             package: self.package,
             source,
         })?;
-        let status = wait(child, || shop.reporter.still(step, started.elapsed(), log))
-            .map_err(|source| RecipeError::File { verb: "waiting for", path: self.program.clone().into(), source })?;
+        let status = wait(child, || shop.reporter.still(step, started.elapsed(), log)).map_err(|source| {
+            RecipeError::File { verb: "waiting for", path: self.program.clone().into(), source }
+        })?;
         if status.success() {
             return Ok(());
         }
@@ -125,7 +127,7 @@ fn wait(mut child: Child, tick: impl Fn()) -> std::io::Result<ExitStatus> {
     })
 }
 
-fn tail(log: &PathBuf) -> String {
+fn tail(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let start = bytes.len().saturating_sub(TAIL_BYTES);
     String::from_utf8_lossy(bytes.get(start..).unwrap_or_default()).into_owned()

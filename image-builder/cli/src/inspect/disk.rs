@@ -1,0 +1,167 @@
+//! A whole disk: partition table, slot table, slots, EFI system partitions.
+
+use anyhow::bail;
+use evener_disk::{Blocks, PartitionMap, Role, Slot, Source};
+use evener_formats::fat16::extract;
+use evener_manifest::{Keyset, Part};
+use evener_recipes::{hex, sha256};
+use evener_slot_table::{CopyState, Failure, Loaded, SlotRecord, SlotState, load};
+
+use super::Report;
+use super::firmware;
+
+/// Where the loader lies on an EFI system partition.
+const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
+
+/// Looks at everything on a disk that boots.
+///
+/// # Errors
+/// There is no partition table that can be used.
+pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut B) -> anyhow::Result<()> {
+    let map = match PartitionMap::read(disk) {
+        Ok(map) => map,
+        Err(fault) => bail!("{fault}"),
+    };
+    partition_table(report, &map);
+    let loaded = map.window(&mut *disk, Role::SlotTable).map(|mut window| load(&mut window));
+    if let Some(loaded) = &loaded {
+        slot_table(report, loaded);
+    }
+    let table = loaded.and_then(|loaded| loaded.table);
+    if table.is_none() {
+        report.fault("slot table: no valid copy");
+    }
+
+    let mut loader = None;
+    for which in Slot::ALL {
+        let name = slot_name(which);
+        report.line(name.clone());
+        let Some(mut boot) = map.window(&mut *disk, Role::Boot(which)) else {
+            report.fault(format!("{name}: its boot partition is missing"));
+            continue;
+        };
+        let found = firmware::slot(report, keys, &name, &mut boot);
+        match (&found, map.window(&mut *disk, Role::Root(which))) {
+            (Some(found), Some(mut root)) => firmware::rootfs(report, &name, found, &mut root),
+            (Some(_), None) => report.fault(format!("{name}: its root partition is missing")),
+            (None, _) => {}
+        }
+        let record = table.as_ref().map(|table| *table.slot(which)).unwrap_or_default();
+        agree(report, &name, &record, found.as_ref().map(|found| found.digest));
+        loader = loader.or(found.and_then(|found| found.loader));
+    }
+    for role in [Role::EspA, Role::EspB] {
+        report.line(role.to_string());
+        esp(report, &map, disk, role, loader.as_ref());
+    }
+    Ok(())
+}
+
+/// What operators call a slot.
+fn slot_name(slot: Slot) -> String {
+    let rescue = if slot == Slot::R { " (rescue)" } else { "" };
+    format!("slot {slot}{rescue}")
+}
+
+fn partition_table(report: &mut Report, map: &PartitionMap) {
+    let copy = match map.source() {
+        Source::Backup => "the backup copy; the primary one is damaged",
+        Source::Primary | Source::New => "the primary copy",
+    };
+    report.line(format!("partition table  {copy}, disk GUID {}", map.disk()));
+    if map.source() == Source::Backup {
+        report.fault("partition table: the primary copy is damaged");
+    }
+    for role in Role::ALL {
+        match map.get(role) {
+            Some(part) => report.item(
+                role.name(),
+                format!(
+                    "{:>4} MiB at sector {:<7} PARTUUID {}",
+                    part.sectors / 2048,
+                    part.start.0,
+                    part.partuuid
+                ),
+            ),
+            None => report.fault(format!("partition {role} is missing")),
+        }
+    }
+    if map.foreign() > 0 {
+        report.item("others", format!("{} partitions that are not Evener's", map.foreign()));
+    }
+}
+
+fn slot_table(report: &mut Report, loaded: &Loaded) {
+    report.line("slot table");
+    for (number, copy) in loaded.copies.iter().enumerate() {
+        let state = match copy {
+            CopyState::Valid(seq) => format!("seq {seq}, CRC right"),
+            CopyState::Invalid(fault) => format!("not valid: {fault}"),
+            CopyState::Unreadable => "cannot be read".to_owned(),
+        };
+        report.item(&format!("copy {number}"), state);
+    }
+    let Some(table) = &loaded.table else { return };
+    report.item("in force", format!("seq {}", table.seq));
+    report.item("unit's floor", table.floor);
+    report.item("boots without health", table.boots_without_health);
+    report.item("next boot", table.next.map_or("as usual".to_owned(), |slot| format!("slot {slot}, once")));
+    if table.degraded {
+        report.item("degraded", "yes: the record was lost once, the floor may be lower than it was");
+    }
+    if let Some(Failure { slot, digest, reason }) = table.last_failure {
+        report.item("last failure", format!("slot {slot}, {reason:?}, manifest {}", hex(&digest)));
+    }
+    for slot in Slot::ALL {
+        let SlotRecord { state, priority, tries, version, digest } = *table.slot(slot);
+        let text = match state {
+            SlotState::Empty => state.to_string(),
+            _ => format!(
+                "{state}, version {version}, priority {priority}, tries {tries}, manifest {}",
+                hex(&digest)
+            ),
+        };
+        report.item(&format!("slot {slot}"), text);
+    }
+}
+
+/// Does the slot hold what the table says?
+fn agree(report: &mut Report, name: &str, record: &SlotRecord, found: Option<[u8; 32]>) {
+    match (record.state, found) {
+        (SlotState::Empty, None) => {}
+        (SlotState::Empty, Some(_)) => report.item("table", "says that this slot is empty"),
+        (_, Some(digest)) if digest == record.digest => {}
+        (_, Some(_)) => {
+            report.fault(format!("{name}: the slot table is about another manifest"));
+        }
+        (state, None) => {
+            report.fault(format!("{name}: {state} in the slot table, but nothing here verifies"))
+        }
+    }
+}
+
+fn esp<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B, role: Role, loader: Option<&Part>) {
+    let volume = map.window(disk, role).and_then(|mut window| {
+        let bytes = window.sectors().saturating_mul(512);
+        firmware::read(&mut window, 0, bytes)
+    });
+    let Some(volume) = volume else {
+        report.fault(format!("{role}: cannot be read"));
+        return;
+    };
+    match extract(&volume, LOADER_PATH) {
+        Ok(bytes) => {
+            let same = loader.map(|part| part.check(&bytes).is_ok());
+            let state = match same {
+                Some(true) => "the one that the firmware brings",
+                Some(false) => "NOT the one that the firmware brings",
+                None => "no verified firmware to compare with",
+            };
+            report.item("loader", format!("{} bytes, sha256 {}, {state}", bytes.len(), hex(&sha256(&bytes))));
+            if same == Some(false) {
+                report.fault(format!("{role}: its loader is not the one that the firmware brings"));
+            }
+        }
+        Err(fault) => report.fault(format!("{role}: {fault}")),
+    }
+}

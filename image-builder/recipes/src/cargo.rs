@@ -1,0 +1,75 @@
+//! The two programs of ours in an image: the userland binary and the UEFI loader.
+//!
+//! Both embed the keyset, named by `EVENER_KEYSET`. Paths of the building machine are mapped away
+//! and the environment is stripped (`tool`), so that two machines build the same bytes from the
+//! same compiler. Cargo decides what needs building; a second run costs its own check and no more.
+
+use std::path::{Path, PathBuf};
+
+use crate::digest::{hex, sha256};
+use crate::error::RecipeError;
+use crate::shop::{Shop, make_folder, write_whole};
+use crate::tool::Tool;
+
+const USERLAND_TARGET: &str = "x86_64-unknown-linux-gnu";
+const LOADER_TARGET: &str = "x86_64-unknown-uefi";
+
+/// Writes the keyset where the compilers find it. The name is its digest: another keyset is another
+/// path, so cargo notices.
+pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, RecipeError> {
+    let path = shop.work_folder("keyset")?.join(hex(&sha256(keyset)));
+    if !path.exists() {
+        write_whole(&path, keyset)?;
+    }
+    Ok(path)
+}
+
+/// The static `evener` binary.
+///
+/// glibc and not musl: measured, musl's `memmove` makes bulk TLS four times slower. The target is
+/// given explicitly, or `crt-static` would hit build scripts and procedural macros too.
+pub(crate) fn userland(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
+    let flags = ["-Ctarget-feature=+crt-static"];
+    let cargo = cargo(shop, keyset, &flags)?.args(["--release", "--package", "evener", "--bin", "evener"]);
+    let log = shop.log("userland")?;
+    cargo.args(["--target", USERLAND_TARGET]).run(shop, "userland: compiling", &log)?;
+    Ok(target_folder(shop)?.join(USERLAND_TARGET).join("release/evener"))
+}
+
+/// `BOOTX64.EFI`.
+pub(crate) fn loader(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
+    // Without /Brepro the linker writes the time of day into the PE header.
+    let flags = ["-Clink-arg=/Brepro"];
+    let cargo = cargo(shop, keyset, &flags)?.args(["--profile", "loader", "--package", "evener-uefi"]);
+    let log = shop.log("loader")?;
+    cargo.args(["--target", LOADER_TARGET]).run(shop, "loader: compiling", &log)?;
+    Ok(target_folder(shop)?.join(LOADER_TARGET).join("loader/evener-uefi.efi"))
+}
+
+fn target_folder(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {
+    make_folder(shop.work.join("cargo"))
+}
+
+fn cargo(shop: &Shop<'_>, keyset: &Path, flags: &[&str]) -> Result<Tool, RecipeError> {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+        .unwrap_or_default();
+    let maps = [(shop.workspace.as_path(), "/evener"), (home.as_path(), "/cargo")];
+    let mut rust_flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+    let mut c_flags = String::new();
+    for (from, to) in maps {
+        rust_flags.push(format!("--remap-path-prefix={}={to}", from.display()));
+        c_flags.push_str(&format!("-ffile-prefix-map={}={to} ", from.display()));
+    }
+    let tool = Tool::new("cargo", "nothing; Rust comes from https://rustup.rs")
+        .arg("build")
+        .arg("--target-dir")
+        .arg(target_folder(shop)?)
+        // Separated by 0x1f, so that a path with a space in it is one flag.
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"))
+        .env("CFLAGS", c_flags.trim_end())
+        .env("EVENER_KEYSET", keyset)
+        .within(&shop.workspace);
+    Ok(if shop.locked { tool.arg("--locked") } else { tool })
+}
