@@ -30,3 +30,6 @@ pub use error::RecipeError;
 pub use firmware::{Firmware, Policy, TEMPLATE_CONSOLES, command_line_template};
 pub use image::{Images, Order, build};
 pub use shop::{Reporter, Shop};
+
+#[cfg(test)]
+mod tests;

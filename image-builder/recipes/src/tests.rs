@@ -1,0 +1,236 @@
+//! The recipes with the real host programs, on small inputs.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use evener_manifest::{Template, Verity};
+
+use super::*;
+use crate::tool::Tool;
+
+#[derive(Default)]
+struct Listener(RefCell<Vec<String>>);
+
+impl Reporter for Listener {
+    fn say(&self, text: &str) {
+        self.0.borrow_mut().push(text.to_owned());
+    }
+    fn still(&self, _: &str, _: Duration, _: &Path) {}
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    listener: Listener,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), listener: Listener::default() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn put(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn shop(&self, locked: bool) -> Shop<'_> {
+        Shop {
+            workspace: self.path("tree"),
+            cache: self.path("cache"),
+            work: self.path("work"),
+            locked,
+            reporter: &self.listener,
+        }
+    }
+}
+
+#[test]
+fn a_program_that_fails_shows_the_end_of_its_log() {
+    let place = Place::new();
+    let log = place.path("log");
+    let shop = place.shop(false);
+    let failed = Tool::new("sh", "dash").args(["-c", "echo first; echo the reason >&2; exit 3"]);
+    let error = failed.run(&shop, "test", &log).unwrap_err().to_string();
+    assert!(error.contains("sh failed (exit status: 3)") && error.contains("the reason"), "{error}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "first\nthe reason\n");
+
+    let missing = Tool::new("no-such-program", "some-package").run(&shop, "test", &log);
+    assert!(missing.unwrap_err().to_string().contains("apt-get install some-package"));
+}
+
+#[test]
+fn programs_get_a_fixed_environment() {
+    let place = Place::new();
+    let log = place.path("log");
+    Tool::new("env", "coreutils").run(&place.shop(false), "test", &log).unwrap();
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("LC_ALL=C\n") && text.contains("TZ=UTC\n"), "{text}");
+    // Cargo sets this one for every test; it must not reach what is built.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    assert!(!text.contains("CARGO_MANIFEST_DIR"), "{text}");
+}
+
+#[test]
+fn the_empty_filesystem_is_the_same_each_time_and_clean() {
+    let (one, two) = (Place::new(), Place::new());
+    let (a, b) = (data::data(&one.shop(false)).unwrap(), data::data(&two.shop(false)).unwrap());
+    assert_eq!(a.content, b.content);
+    assert!(a.content.content_bytes() < 4 << 20, "{} bytes", a.content.content_bytes());
+    let log = one.path("log");
+    Tool::new("e2fsck", "e2fsprogs")
+        .args(["-f", "-n"])
+        .arg(a.path.as_os_str())
+        .run(&one.shop(false), "test", &log)
+        .unwrap();
+}
+
+#[test]
+fn the_rootfs_is_the_same_whoever_builds_it() {
+    let built = [Place::new(), Place::new()].map(|place| {
+        let shop = place.shop(false);
+        // Hashes do not compress, so that there is more than one block.
+        let program: String = (0..2000_u32).map(|n| hex(&sha256(&n.to_le_bytes()))).collect();
+        let binary = place.put("binary", &program);
+        let data = data::data(&shop).unwrap();
+        rootfs::rootfs(&shop, &binary, b"keyset", &data).unwrap()
+    });
+    let [a, b] = built;
+    assert_eq!(a.bytes, b.bytes);
+    assert_eq!(a.verity.root, b.verity.root);
+    let blocks = usize::try_from(a.verity.data_blocks).unwrap();
+    assert!(a.bytes.len() > blocks * 4096);
+}
+
+#[test]
+fn the_rootfs_holds_what_init_expects() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let binary = place.put("binary", "program");
+    let data = data::data(&shop).unwrap();
+    rootfs::rootfs(&shop, &binary, b"keyset", &data).unwrap();
+    let packed = fs::read_dir(place.path("work/rootfs")).unwrap();
+    let packed = packed.map(|e| e.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "squashfs"));
+    let log = place.path("log");
+    let list = Tool::new("unsquashfs", "squashfs-tools").arg("-lln").arg(packed.unwrap().as_os_str());
+    list.run(&shop, "test", &log).unwrap();
+    let text = fs::read_to_string(&log).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "-rwxr-xr-x 0/0 7 1970-01-01 00:00 squashfs-root/sbin/evener",
+        "squashfs-root/init -> sbin/evener",
+        "-rw-r--r-- 0/0 33554432 1970-01-01 00:00 squashfs-root/usr/share/evener/data.ext4",
+        "squashfs-root/usr/share/evener/keyset",
+        "squashfs-root/proc",
+        "squashfs-root/conf",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn the_command_line_is_a_template_that_a_loader_takes() {
+    let verity = Verity { root: [0xab; 32], salt: [0xcd; 32], data_blocks: 1000 };
+    let text = command_line_template(&verity);
+    assert_eq!(Template::parse(text.as_bytes()).unwrap().as_str(), text);
+    let table = format!(
+        "dm-mod.create=\"v,,0,ro,0 8000 verity 1 PARTUUID={{root}} PARTUUID={{root}} 4096 4096 1000 1000 \
+         sha256 {} {} 2 restart_on_corruption restart_on_error\"",
+        "ab".repeat(32),
+        "cd".repeat(32)
+    );
+    assert!(text.contains(&table), "{text}");
+    assert!(TEMPLATE_CONSOLES.iter().all(|console| text.contains(&format!("console={console} "))));
+}
+
+#[test]
+fn a_version_policy_that_makes_no_sense_is_refused_with_its_field() {
+    let place = Place::new();
+    let cargo = "[workspace.package]\nversion = \"1.2.0\"\n";
+    let policy = "floor = \"1.0.0\"\ninstallable_from = \"0.9.0\"\nmin_loader = \"1.0.0\"\n";
+    place.put("tree/Cargo.toml", cargo);
+    place.put("tree/image-builder/firmware.toml", policy);
+    let read = || Policy::read(&place.path("tree"));
+    assert_eq!(read().unwrap().floor.to_string(), "1.0.0");
+    for (wrong, words) in [
+        (policy.replace("1.0.0\"\nins", "1.3.0\"\nins"), "floor 1.3.0 is above"),
+        (policy.replace("0.9.0", "0.9"), "installable_from: \"0.9\" is not a version"),
+        (policy.replace("min_loader", "max_loader"), "line 3"),
+    ] {
+        place.put("tree/image-builder/firmware.toml", &wrong);
+        let error = read().unwrap_err().to_string();
+        assert!(error.contains(words), "{wrong}: {error}");
+    }
+}
+
+fn tree_with_lock(place: &Place, sha256: &str) {
+    let lock = format!("[linux]\nversion = \"6.12.1\"\norigin = \"x\"\nsha256 = \"{sha256}\"\n");
+    place.put("tree/board-support/sources.lock", &lock);
+    place.put("tree/board-support/kernel/base.config", "CONFIG_SMP=y\n");
+    place.put("tree/board-support/kernel/patches/none.txt", "");
+}
+
+#[test]
+fn another_source_than_the_locked_one_is_said_and_with_locked_refused() {
+    let place = Place::new();
+    tree_with_lock(&place, &"0".repeat(64));
+    let tarball = place.put("linux.tar", "not really a tarball");
+    let error = kernel::kernel(&place.shop(true), Some(&tarball)).unwrap_err();
+    assert!(
+        matches!(&error, RecipeError::NotLocked { found, .. } if *found == hex(&sha256(b"not really a tarball")))
+    );
+
+    // Without --locked it says so and goes on to unpack it, which fails here.
+    let error = kernel::kernel(&place.shop(false), Some(&tarball)).unwrap_err();
+    assert!(matches!(&error, RecipeError::Failed { program, .. } if program == "tar"), "{error}");
+    assert!(place.listener.0.borrow()[0].contains("is not the locked Linux 6.12.1"));
+}
+
+#[test]
+fn a_kernel_in_the_cache_needs_no_source() {
+    let place = Place::new();
+    tree_with_lock(&place, &"7".repeat(64));
+    let shop = place.shop(true);
+    // The cache entry of these ingredients is the one that an attempt to build locks.
+    let tarball = place.put("linux.tar", "x");
+    tree_with_lock(&place, &hex(&sha256(b"x")));
+    kernel::kernel(&shop, Some(&tarball)).unwrap_err();
+    let locks = fs::read_dir(place.path("cache/kernel")).unwrap().map(|e| e.unwrap().path());
+    let entry = locks.into_iter().find(|p| p.extension().is_some_and(|e| e == "lock")).unwrap();
+    let entry = entry.with_extension("");
+    for (name, text) in [("bzImage", "kernel"), ("config", ""), ("version", "6.12.1\n")] {
+        fs::create_dir_all(&entry).unwrap();
+        fs::write(entry.join(name), text).unwrap();
+    }
+    let kernel = kernel::kernel(&shop, None).unwrap();
+    assert_eq!(kernel.version, "6.12.1");
+    assert_eq!(fs::read_to_string(kernel.image).unwrap(), "kernel");
+
+    place.put("tree/board-support/kernel/base.config", "CONFIG_SMP=y\nCONFIG_PCI=y\n");
+    let other = kernel::kernel(&shop, Some(&tarball));
+    assert!(other.is_err(), "another configuration is another kernel");
+}
+
+#[test]
+fn keys_of_different_inputs_differ() {
+    use crate::digest::Key;
+    let key = |parts: &[(&str, &[u8])]| {
+        parts.iter().fold(Key::new("r"), |key, (name, content)| key.with(name, content)).finish()
+    };
+    let all = [
+        key(&[("a", b"b")]),
+        key(&[("ab", b"")]),
+        key(&[("a", b"b"), ("", b"")]),
+        key(&[("a", b"bc")]),
+        key(&[("a", b"b"), ("c", b"")]),
+        Key::new("s").with("a", b"b").finish(),
+    ];
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len());
+}
