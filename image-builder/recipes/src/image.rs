@@ -16,7 +16,7 @@ use evener_manifest::{KERNEL_AT, PartKind};
 use crate::digest::Key;
 use crate::error::{RecipeError, file};
 use crate::firmware::{Firmware, Policy, TEMPLATE_CONSOLES, sign};
-use crate::shop::{Shop, make_folder, write_whole};
+use crate::shop::{Shop, lock, make_folder, write_whole};
 use crate::{cargo, data, kernel, rootfs};
 
 /// What to build.
@@ -52,9 +52,7 @@ pub struct Images {
 /// # Errors
 /// [`RecipeError`] of the step that failed.
 pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> {
-    let guard_path = shop.work_folder("")?.join("lock");
-    let guard = file("opening", &guard_path, File::create(&guard_path))?;
-    file("locking", &guard_path, guard.lock())?;
+    let _guard = lock(shop, &shop.work_folder("")?.join("lock"), "build")?;
 
     check_consoles(order.board)?;
     let policy = Policy::read(&shop.workspace)?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::digest::{Key, of_source};
 use crate::error::{RecipeError, file};
-use crate::shop::{Shop, make_folder, remove_folder};
+use crate::shop::{Shop, lock, make_folder, remove_folder};
 use crate::tool::Tool;
 
 mod config;
@@ -91,17 +91,16 @@ impl Ingredients {
 /// that did not make it into the configuration, or a program that failed.
 pub fn kernel(shop: &Shop<'_>, tarball: Option<&Path>) -> Result<Kernel, RecipeError> {
     let ingredients = Ingredients::read(&shop.workspace)?;
-    let lock = read_lock(&shop.workspace)?;
+    let pinned = read_lock(&shop.workspace)?;
     let kernels = make_folder(shop.cache.join("kernel"))?;
 
-    let locked = kernels.join(ingredients.key(&lock.sha256));
+    let locked = kernels.join(ingredients.key(&pinned.sha256));
     if tarball.is_none() && locked.join("bzImage").exists() {
         return built(&locked);
     }
-    let (source, sha256) = find_source(shop, tarball, &lock)?;
+    let (source, sha256) = find_source(shop, tarball, &pinned)?;
     let entry = kernels.join(ingredients.key(&sha256));
-    let guard = file("opening", &entry, File::create(entry.with_extension("lock")))?;
-    file("locking", &entry, guard.lock())?;
+    let _guard = lock(shop, &entry.with_extension("lock"), "kernel")?;
     if !entry.join("bzImage").exists() {
         build(shop, &ingredients, &source, &entry)?;
         keep_source(shop, &source, &sha256)?;

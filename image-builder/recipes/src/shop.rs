@@ -51,6 +51,20 @@ impl Shop<'_> {
     }
 }
 
+/// Takes the lock file at `path`, waiting for a build that holds it; released when dropped.
+pub(crate) fn lock(shop: &Shop<'_>, path: &Path, what: &str) -> Result<fs::File, RecipeError> {
+    let guard = file("opening", path, fs::File::create(path))?;
+    match guard.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            shop.reporter.say(&format!("{what}: another build is at it; waiting for {}", path.display()));
+            file("locking", path, guard.lock())?;
+        }
+        Err(fs::TryLockError::Error(error)) => return file("locking", path, Err(error)),
+    }
+    Ok(guard)
+}
+
 /// The directory at `path`, made if needed.
 pub(crate) fn make_folder(path: PathBuf) -> Result<PathBuf, RecipeError> {
     file("making", &path, fs::create_dir_all(&path))?;
