@@ -4,13 +4,13 @@
 //! does not (`ConOut` has no UART), the line also goes to COM1 directly, 115200 8N1, the port and speed that
 //! Linux is told to use.
 
-use core::arch::asm;
 use core::fmt::{self, Write};
 
 use uefi::runtime::{self, VariableVendor};
 use uefi::{cstr16, system};
 
 use crate::conout::reaches_a_serial_port;
+use crate::port::{input8, output8};
 
 const COM1: u16 = 0x3f8;
 const LINE_STATUS: u16 = COM1 + 5;
@@ -45,7 +45,7 @@ impl Console {
     /// Shows one line.
     pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
         // A console that refuses text is no reason not to boot.
-        let _ = system::with_stdout(|out| write!(out, "evener-loader: {line}\n"));
+        let _ = system::with_stdout(|out| writeln!(out, "evener-loader: {line}"));
         if self.direct {
             let _ = write!(Port, "evener-loader: {line}\r\n");
         }
@@ -57,11 +57,11 @@ struct Port;
 impl Write for Port {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            let ready = (0..MAX_POLLS).any(|_| input(LINE_STATUS) & TRANSMITTER_EMPTY != 0);
+            let ready = (0..MAX_POLLS).any(|_| input8(LINE_STATUS) & TRANSMITTER_EMPTY != 0);
             if !ready {
                 return Err(fmt::Error);
             }
-            output(COM1, byte);
+            output8(COM1, byte);
         }
         Ok(())
     }
@@ -69,27 +69,13 @@ impl Write for Port {
 
 /// A port that is not there reads as 0xff and forgets what was written.
 fn port_exists() -> bool {
-    output(SCRATCH, 0x5a);
-    input(SCRATCH) == 0x5a
+    output8(SCRATCH, 0x5a);
+    input8(SCRATCH) == 0x5a
 }
 
 fn set_up_port() {
     // No interrupts; divisor 1 = 115200 baud; 8N1; FIFOs on; DTR and RTS.
     for (register, value) in [(1, 0), (3, 0x80), (0, 1), (1, 0), (3, 0x03), (2, 0x07), (4, 0x03)] {
-        output(COM1 + register, value);
+        output8(COM1 + register, value);
     }
-}
-
-#[expect(unsafe_code, reason = "port input and output exist as instructions only")]
-fn input(port: u16) -> u8 {
-    let value: u8;
-    // SAFETY: reading a register of the 16550 at COM1, or of nothing, touches no memory.
-    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
-    value
-}
-
-#[expect(unsafe_code, reason = "port input and output exist as instructions only")]
-fn output(port: u16, value: u8) {
-    // SAFETY: writing a register of the 16550 at COM1, or of nothing, touches no memory.
-    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) };
 }

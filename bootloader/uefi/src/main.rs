@@ -22,6 +22,8 @@ mod machine;
 #[cfg(target_os = "uefi")]
 mod pci;
 #[cfg(target_os = "uefi")]
+mod port;
+#[cfg(target_os = "uefi")]
 mod start;
 #[cfg(any(target_os = "uefi", test))]
 mod watchdog;

@@ -1,11 +1,13 @@
-//! Register access through the firmware's PCI root bridges (UEFI 2.10 §14.2).
+//! The machine's registers for the watchdogs: configuration space through the firmware's PCI root bridges
+//! (UEFI 2.10 §14.2), memory and ports directly.
 
 use uefi::boot::{self, ScopedProtocol};
 use uefi::proto::pci::root_bridge::PciRootBridgeIo;
 use uefi::proto::pci::{PciIoAddress, PciIoUnit};
 
 use crate::disk::open;
-use crate::watchdog::{Bus, Register};
+use crate::port;
+use crate::watchdog::{Bus, Function};
 
 /// One root bridge.
 pub(crate) struct RootBridge(ScopedProtocol<PciRootBridgeIo>);
@@ -17,52 +19,58 @@ impl RootBridge {
         handles.into_iter().filter_map(|handle| open::<PciRootBridgeIo>(handle).ok().map(Self))
     }
 
-    fn read<U: PciIoUnit>(&mut self, at: Register) -> Option<U> {
-        match at {
-            Register::Config(function, register) => {
-                let address = PciIoAddress::new(function.bus, function.device, function.function);
-                self.0.pci().read_one(address.with_register(register)).ok()
-            }
-            Register::Memory(address) => self.0.memory().read_one(address).ok(),
-            Register::Io(address) => self.0.io().read_one(address).ok(),
-        }
+    fn read<U: PciIoUnit>(&mut self, at: Function, register: u8) -> Option<U> {
+        self.0.pci().read_one(address(at, register)).ok()
     }
 
-    fn write<U: PciIoUnit>(&mut self, at: Register, value: U) {
+    fn write<U: PciIoUnit>(&mut self, at: Function, register: u8, value: U) {
         // A failed write leaves the watchdog unarmed, which is no reason not to boot.
-        let _ = match at {
-            Register::Config(function, register) => {
-                let address = PciIoAddress::new(function.bus, function.device, function.function);
-                self.0.pci().write_one(address.with_register(register), value)
-            }
-            Register::Memory(address) => self.0.memory().write_one(address, value),
-            Register::Io(address) => self.0.io().write_one(address, value),
-        };
+        let _ = self.0.pci().write_one(address(at, register), value);
     }
 }
 
+fn address(at: Function, register: u8) -> PciIoAddress {
+    PciIoAddress::new(at.bus, at.device, at.function).with_register(register)
+}
+
 impl Bus for RootBridge {
-    fn read8(&mut self, at: Register) -> u8 {
-        self.read(at).unwrap_or(u8::MAX)
+    fn config_read8(&mut self, at: Function, register: u8) -> u8 {
+        self.read(at, register).unwrap_or(u8::MAX)
     }
 
-    fn read16(&mut self, at: Register) -> u16 {
-        self.read(at).unwrap_or(u16::MAX)
+    fn config_read16(&mut self, at: Function, register: u8) -> u16 {
+        self.read(at, register).unwrap_or(u16::MAX)
     }
 
-    fn read32(&mut self, at: Register) -> u32 {
-        self.read(at).unwrap_or(u32::MAX)
+    fn config_read32(&mut self, at: Function, register: u8) -> u32 {
+        self.read(at, register).unwrap_or(u32::MAX)
     }
 
-    fn write8(&mut self, at: Register, value: u8) {
-        self.write(at, value);
+    fn config_write8(&mut self, at: Function, register: u8, value: u8) {
+        self.write(at, register, value);
     }
 
-    fn write16(&mut self, at: Register, value: u16) {
-        self.write(at, value);
+    fn config_write16(&mut self, at: Function, register: u8, value: u16) {
+        self.write(at, register, value);
     }
 
-    fn write32(&mut self, at: Register, value: u32) {
-        self.write(at, value);
+    fn memory_read32(&mut self, address: u32) -> u32 {
+        port::memory_read32(address as usize)
+    }
+
+    fn memory_write16(&mut self, address: u32, value: u16) {
+        port::memory_write16(address as usize, value);
+    }
+
+    fn memory_write32(&mut self, address: u32, value: u32) {
+        port::memory_write32(address as usize, value);
+    }
+
+    fn io_read16(&mut self, port: u16) -> u16 {
+        port::input16(port)
+    }
+
+    fn io_write16(&mut self, port: u16, value: u16) {
+        port::output16(port, value);
     }
 }

@@ -16,25 +16,20 @@ pub(crate) struct Function {
     pub(crate) function: u8,
 }
 
-/// Where a register is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Register {
-    /// In the configuration space of a function.
-    Config(Function, u8),
-    /// In memory space.
-    Memory(u64),
-    /// In I/O space.
-    Io(u32),
-}
-
-/// Register access; a failed access reads as all ones, as a missing device does.
+/// What the watchdogs need of the machine. A missing device reads as all ones.
+///
+/// Memory addresses are below 4 GiB, I/O addresses are ports.
 pub(crate) trait Bus {
-    fn read8(&mut self, at: Register) -> u8;
-    fn read16(&mut self, at: Register) -> u16;
-    fn read32(&mut self, at: Register) -> u32;
-    fn write8(&mut self, at: Register, value: u8);
-    fn write16(&mut self, at: Register, value: u16);
-    fn write32(&mut self, at: Register, value: u32);
+    fn config_read8(&mut self, at: Function, register: u8) -> u8;
+    fn config_read16(&mut self, at: Function, register: u8) -> u16;
+    fn config_read32(&mut self, at: Function, register: u8) -> u32;
+    fn config_write8(&mut self, at: Function, register: u8, value: u8);
+    fn config_write16(&mut self, at: Function, register: u8, value: u16);
+    fn memory_read32(&mut self, address: u32) -> u32;
+    fn memory_write16(&mut self, address: u32, value: u16);
+    fn memory_write32(&mut self, address: u32, value: u32);
+    fn io_read16(&mut self, port: u16) -> u16;
+    fn io_write16(&mut self, port: u16, value: u16);
 }
 
 /// A running watchdog and how to stop it.
@@ -43,7 +38,7 @@ pub(crate) enum Armed {
     /// Intel 6300ESB, which QEMU offers on every machine.
     I6300esb(Function),
     /// The TCO timer; its control register's address.
-    Tco(u32),
+    Tco(u16),
 }
 
 impl Armed {
@@ -64,10 +59,10 @@ pub(crate) fn arm<B: Bus>(bus: &mut B) -> Option<Armed> {
 /// Stops it again: the halt screen must stay.
 pub(crate) fn disarm<B: Bus>(bus: &mut B, armed: &Armed) {
     match armed {
-        Armed::I6300esb(function) => bus.write8(Register::Config(*function, ESB_LOCK), 0),
+        Armed::I6300esb(function) => bus.config_write8(*function, ESB_LOCK, 0),
         Armed::Tco(control) => {
-            let value = bus.read16(Register::Io(*control));
-            bus.write16(Register::Io(*control), value | TCO_HALT);
+            let value = bus.io_read16(*control);
+            bus.io_write16(*control, value | TCO_HALT);
         }
     }
 }
@@ -80,38 +75,37 @@ const ESB_ID: u32 = 0x25ab_8086;
 const ESB_CONFIG: u8 = 0x60;
 const ESB_LOCK: u8 = 0x68;
 const ESB_ENABLE: u8 = 0x02;
-const ESB_TIMER1: u64 = 0x00;
-const ESB_TIMER2: u64 = 0x04;
-const ESB_RELOAD: u64 = 0x0c;
+const ESB_TIMER1: u32 = 0x00;
+const ESB_TIMER2: u32 = 0x04;
+const ESB_RELOAD: u32 = 0x0c;
 
 /// Two stages in a row, each counting milliseconds at about 1 kHz; the second one resets the machine.
-fn arm_i6300esb<B: Bus>(bus: &mut B, function: Function) -> Option<Armed> {
-    let config = |register| Register::Config(function, register);
-    if bus.read32(config(0)) != ESB_ID {
+fn arm_i6300esb<B: Bus>(bus: &mut B, device: Function) -> Option<Armed> {
+    if bus.config_read32(device, 0) != ESB_ID {
         return None;
     }
-    let base = u64::from(bus.read32(config(0x10)) & 0xffff_fff0);
+    let base = bus.config_read32(device, 0x10) & 0xffff_fff0;
     if base == 0 {
         return None;
     }
-    let command = bus.read16(config(0x04));
-    bus.write16(config(0x04), command | 0x02);
+    let command = bus.config_read16(device, 0x04);
+    bus.config_write16(device, 0x04, command | 0x02);
     // Reset output enabled, 1 kHz, no interrupt after the first stage.
-    bus.write16(config(ESB_CONFIG), 0x0003);
+    bus.config_write16(device, ESB_CONFIG, 0x0003);
     let stage = u32::from(SECONDS) << 9;
     for timer in [ESB_TIMER1, ESB_TIMER2] {
         esb_unlock(bus, base);
-        bus.write32(Register::Memory(base | timer), stage);
+        bus.memory_write32(base | timer, stage);
     }
     esb_unlock(bus, base);
-    bus.write16(Register::Memory(base | ESB_RELOAD), 0x0100);
-    bus.write8(config(ESB_LOCK), ESB_ENABLE);
-    Some(Armed::I6300esb(function))
+    bus.memory_write16(base | ESB_RELOAD, 0x0100);
+    bus.config_write8(device, ESB_LOCK, ESB_ENABLE);
+    Some(Armed::I6300esb(device))
 }
 
-fn esb_unlock<B: Bus>(bus: &mut B, base: u64) {
+fn esb_unlock<B: Bus>(bus: &mut B, base: u32) {
     for key in [0x80, 0x86] {
-        bus.write16(Register::Memory(base | ESB_RELOAD), key);
+        bus.memory_write16(base | ESB_RELOAD, key);
     }
 }
 
@@ -128,43 +122,44 @@ const LPC_RANGES: [(u16, u16); 9] = [
     (0x9c40, 0x9c4f),
     (0x9cc0, 0x9ccf),
 ];
-const TCO_RELOAD: u32 = 0x60;
-const TCO_STATUS1: u32 = 0x64;
-const TCO_STATUS2: u32 = 0x66;
-const TCO_CONTROL: u32 = 0x68;
-const TCO_TIMER: u32 = 0x72;
+const TCO_RELOAD: u16 = 0x60;
+const TCO_STATUS1: u16 = 0x64;
+const TCO_STATUS2: u16 = 0x66;
+const TCO_CONTROL: u16 = 0x68;
+const TCO_TIMER: u16 = 0x72;
 const TCO_HALT: u16 = 0x0800;
-const GCS: u64 = 0x3410;
+const GCS: u32 = 0x3410;
 const GCS_NO_REBOOT: u32 = 0x20;
 
 /// Counts 0.6 s ticks and must run out twice before the machine resets.
 fn arm_tco<B: Bus>(bus: &mut B) -> Option<Armed> {
-    let config = |register| Register::Config(LPC, register);
-    let id = bus.read32(config(0)).to_le_bytes();
-    let (vendor, device) = (u16::from_le_bytes([id[0], id[1]]), u16::from_le_bytes([id[2], id[3]]));
+    let [device, vendor] = [bus.config_read16(LPC, 2), bus.config_read16(LPC, 0)];
     let known = LPC_RANGES.iter().any(|(first, last)| (*first..=*last).contains(&device));
-    let acpi = bus.read32(config(0x40)) & 0xff80;
-    let acpi_on = bus.read8(config(0x44)) & 0x80 != 0;
-    let chipset = bus.read32(config(0xf0));
-    if vendor != 0x8086 || !known || acpi == 0 || !acpi_on || chipset & 1 == 0 {
+    if vendor != 0x8086 || !known {
         return None;
     }
-    let gcs = Register::Memory(u64::from(chipset & 0xffff_c000) | GCS);
-    let value = bus.read32(gcs);
-    bus.write32(gcs, value & !GCS_NO_REBOOT);
-    if bus.read32(gcs) & GCS_NO_REBOOT != 0 {
+    let acpi = bus.config_read16(LPC, 0x40) & 0xff80;
+    let acpi_on = bus.config_read8(LPC, 0x44) & 0x80 != 0;
+    let chipset = bus.config_read32(LPC, 0xf0);
+    if acpi == 0 || !acpi_on || chipset & 1 == 0 {
+        return None;
+    }
+    let gcs = (chipset & 0xffff_c000) | GCS;
+    let value = bus.memory_read32(gcs);
+    bus.memory_write32(gcs, value & !GCS_NO_REBOOT);
+    if bus.memory_read32(gcs) & GCS_NO_REBOOT != 0 {
         // The board straps the reset off; a timer that fires into nothing helps nobody.
         return None;
     }
-    let io = |register: u32| Register::Io(acpi | register);
-    let timer = bus.read16(io(TCO_TIMER));
-    bus.write16(io(TCO_TIMER), (timer & 0xfc00) | tco_ticks());
-    bus.write16(io(TCO_STATUS1), 0x0008);
-    bus.write16(io(TCO_STATUS2), 0x0002);
-    bus.write16(io(TCO_STATUS2), 0x0004);
-    bus.write16(io(TCO_RELOAD), 0x0001);
-    let control = bus.read16(io(TCO_CONTROL));
-    bus.write16(io(TCO_CONTROL), control & !TCO_HALT);
+    // The ACPI block is aligned to 128 bytes and its TCO registers lie within it.
+    let timer = bus.io_read16(acpi | TCO_TIMER);
+    bus.io_write16(acpi | TCO_TIMER, (timer & 0xfc00) | tco_ticks());
+    bus.io_write16(acpi | TCO_STATUS1, 0x0008);
+    bus.io_write16(acpi | TCO_STATUS2, 0x0002);
+    bus.io_write16(acpi | TCO_STATUS2, 0x0004);
+    bus.io_write16(acpi | TCO_RELOAD, 0x0001);
+    let control = bus.io_read16(acpi | TCO_CONTROL);
+    bus.io_write16(acpi | TCO_CONTROL, control & !TCO_HALT);
     Some(Armed::Tco(acpi | TCO_CONTROL))
 }
 

@@ -1,5 +1,13 @@
 use super::*;
 
+/// Where a register is; configuration registers are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Register {
+    Config(Function, u8),
+    Memory(u32),
+    Io(u16),
+}
+
 /// A bus with a few registers; everything else reads as all ones. Remembers writes in order.
 #[derive(Default)]
 struct Bench {
@@ -31,23 +39,35 @@ impl Bench {
 
 #[expect(clippy::cast_possible_truncation, reason = "a narrow read of a register is its low bits")]
 impl Bus for Bench {
-    fn read8(&mut self, at: Register) -> u8 {
-        self.read(at) as u8
+    fn config_read8(&mut self, at: Function, register: u8) -> u8 {
+        self.read(Register::Config(at, register)) as u8
     }
-    fn read16(&mut self, at: Register) -> u16 {
-        self.read(at) as u16
+    fn config_read16(&mut self, at: Function, register: u8) -> u16 {
+        self.read(Register::Config(at, register)) as u16
     }
-    fn read32(&mut self, at: Register) -> u32 {
-        self.read(at)
+    fn config_read32(&mut self, at: Function, register: u8) -> u32 {
+        self.read(Register::Config(at, register))
     }
-    fn write8(&mut self, at: Register, value: u8) {
-        self.write(at, value.into());
+    fn config_write8(&mut self, at: Function, register: u8, value: u8) {
+        self.write(Register::Config(at, register), value.into());
     }
-    fn write16(&mut self, at: Register, value: u16) {
-        self.write(at, value.into());
+    fn config_write16(&mut self, at: Function, register: u8, value: u16) {
+        self.write(Register::Config(at, register), value.into());
     }
-    fn write32(&mut self, at: Register, value: u32) {
-        self.write(at, value);
+    fn memory_read32(&mut self, address: u32) -> u32 {
+        self.read(Register::Memory(address))
+    }
+    fn memory_write16(&mut self, address: u32, value: u16) {
+        self.write(Register::Memory(address), value.into());
+    }
+    fn memory_write32(&mut self, address: u32, value: u32) {
+        self.write(Register::Memory(address), value);
+    }
+    fn io_read16(&mut self, port: u16) -> u16 {
+        self.read(Register::Io(port)) as u16
+    }
+    fn io_write16(&mut self, port: u16, value: u16) {
+        self.write(Register::Io(port), value.into());
     }
 }
 
@@ -63,7 +83,8 @@ fn esb() -> Bench {
 
 fn tco() -> Bench {
     Bench::with(&[
-        (Register::Config(LPC, 0), 0x2918_8086),
+        (Register::Config(LPC, 0), 0x8086),
+        (Register::Config(LPC, 2), 0x2918),
         (Register::Config(LPC, 0x40), 0x0601),
         (Register::Config(LPC, 0x44), 0x80),
         (Register::Config(LPC, 0xf0), 0xfed1_c001),
@@ -134,7 +155,7 @@ fn what_was_armed_can_be_stopped() {
 fn other_machines_are_left_alone() {
     let mut nothing = Bench::default();
     let mut other_lpc = tco();
-    other_lpc.registers.push((Register::Config(LPC, 0), 0xa145_8086));
+    other_lpc.registers.push((Register::Config(LPC, 2), 0xa145));
     let mut without_memory = esb();
     without_memory.registers.push((Register::Config(ESB, 0x10), 0));
     for bench in [&mut nothing, &mut other_lpc, &mut without_memory] {

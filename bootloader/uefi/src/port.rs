@@ -1,0 +1,55 @@
+//! Registers of the chipset: I/O ports and memory-mapped ones, reached by the instructions themselves.
+//!
+//! The root bridge protocol refuses addresses outside the windows of its bridge, and the chipset's own
+//! registers are outside.
+#![expect(unsafe_code, reason = "ports exist as instructions only, and registers at addresses only")]
+
+use core::arch::asm;
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
+
+/// Reads one byte of I/O space.
+pub(crate) fn input8(port: u16) -> u8 {
+    let value: u8;
+    // SAFETY: an I/O read touches no memory; the callers read status registers only.
+    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+/// Writes one byte of I/O space.
+pub(crate) fn output8(port: u16, value: u8) {
+    // SAFETY: an I/O write touches no memory; the callers write to devices that they identified.
+    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) };
+}
+
+/// Reads two bytes of I/O space.
+pub(crate) fn input16(port: u16) -> u16 {
+    let value: u16;
+    // SAFETY: as for `input8`.
+    unsafe { asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+/// Writes two bytes of I/O space.
+pub(crate) fn output16(port: u16, value: u16) {
+    // SAFETY: as for `output8`.
+    unsafe { asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags)) };
+}
+
+/// Reads a device register; the address must be that of one, aligned to four.
+pub(crate) fn memory_read32(address: usize) -> u32 {
+    // SAFETY: the firmware maps all of the 32-bit device space one to one (UEFI 2.10 §2.3.4); the address
+    // comes from a base register of an identified device.
+    unsafe { with_exposed_provenance::<u32>(address).read_volatile() }
+}
+
+/// Writes a device register; the address must be that of one, aligned to four.
+pub(crate) fn memory_write32(address: usize, value: u32) {
+    // SAFETY: as for `memory_read32`.
+    unsafe { with_exposed_provenance_mut::<u32>(address).write_volatile(value) };
+}
+
+/// Writes a device register; the address must be that of one, aligned to two.
+pub(crate) fn memory_write16(address: usize, value: u16) {
+    // SAFETY: as for `memory_read32`.
+    unsafe { with_exposed_provenance_mut::<u16>(address).write_volatile(value) };
+}
