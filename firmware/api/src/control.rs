@@ -3,6 +3,8 @@
 use evener_config::{Config, PasswordHash, RealServer, RsId, Unit, VirtualService, VsId};
 use serde::{Deserialize, Serialize};
 
+pub use evener_config::Violation;
+
 /// A configuration as it became valid: never changed afterwards, only followed by the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -97,15 +99,6 @@ pub struct Accepted {
     pub vs: Option<VsId>,
     /// The server that was added or changed.
     pub rs: Option<RsId>,
-}
-
-/// One thing wrong with a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    /// Path of the field, such as `shared.virtual_services[0].port`.
-    pub field: String,
-    /// What is wrong and what would be right, for the operator.
-    pub reason: String,
 }
 
 /// One generation in the history.

@@ -9,16 +9,31 @@
 #![forbid(unsafe_code)]
 
 mod defaults;
+mod diff;
+pub mod first;
 mod network;
+mod range;
 mod service;
+#[cfg(test)]
+mod testing;
 mod user;
+mod validate;
+mod violation;
+
+pub use diff::diff;
 
 pub use network::{Address, Interface, InterfaceName, Ipv4Setup, StaticIpv4, Unit};
+pub use range::explain;
 pub use service::{
     CheckKind, ForwardedFor, HealthCheck, HttpCheck, HttpMethod, Limits, Protocol, RealServer, RsId,
     Scheduler, ServiceKind, ServiceTimeouts, VirtualService, VsId, Weight,
 };
 pub use user::{PasswordHash, User};
+pub use validate::{
+    MAX_INTERFACES, MAX_SERVERS, MAX_SERVERS_OF_A_SERVICE, MAX_SERVICES, MAX_USERS, validate,
+    why_not_a_password,
+};
+pub use violation::Violation;
 
 use serde::{Deserialize, Serialize};
 
