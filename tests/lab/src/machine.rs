@@ -1,0 +1,198 @@
+//! What a unit is made of before it is switched on: the board's QEMU machine, a disk, cables, a log.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use evener_board::Board;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::qmp::Qmp;
+use crate::serial::Serial;
+use crate::switch::Switch;
+use crate::unit::{Process, Unit};
+
+/// The board that the tests imitate.
+const BOARD: &str = include_str!("../../../board-support/boards/qemu.toml");
+/// UEFI firmware of Debian's package `ovmf`: code, and the variables that each unit gets a copy of.
+const OVMF: [&str; 2] = ["/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"];
+/// How long QEMU may take to open its sockets.
+const START_WITHIN_S: i64 = 20;
+
+/// Begin of the name of each unit's temporary folder.
+pub const WORK_FOLDER: &str = "evener-lab-";
+
+/// A port on the host that leads into the unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// TCP port of the unit.
+    pub guest: u16,
+}
+
+#[derive(Clone, Debug)]
+enum Nic {
+    User(Vec<Forward>),
+    Switch(Switch),
+}
+
+/// A unit before it is switched on.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    name: String,
+    disk: PathBuf,
+    format: &'static str,
+    log: PathBuf,
+    nics: Vec<Nic>,
+    media: Vec<PathBuf>,
+    memory_mib: Option<u32>,
+}
+
+impl Machine {
+    /// A unit that boots from the disk image `disk`, which it writes to. What it says goes to `log`.
+    #[must_use]
+    pub fn new(name: &str, disk: &Path, log: &Path) -> Self {
+        let format = if disk.extension().is_some_and(|e| e == "qcow2") { "qcow2" } else { "raw" };
+        Self {
+            name: name.to_owned(),
+            disk: disk.to_owned(),
+            format,
+            log: log.to_owned(),
+            nics: Vec::new(),
+            media: Vec::new(),
+            memory_mib: None,
+        }
+    }
+
+    /// A network card behind QEMU's own router, which has a DHCP server, 10.0.2.2 for the host's loopback
+    /// interface, and a free port of the host for each forward.
+    #[must_use]
+    pub fn user_network(mut self, forwards: &[Forward]) -> Self {
+        self.nics.push(Nic::User(forwards.to_vec()));
+        self
+    }
+
+    /// A network card on a switch of the test.
+    #[must_use]
+    pub fn on(mut self, switch: &Switch) -> Self {
+        self.nics.push(Nic::Switch(switch.clone()));
+        self
+    }
+
+    /// A read-only medium, such as the one that [`config_medium`](crate::config_medium) makes.
+    #[must_use]
+    pub fn medium(mut self, image: &Path) -> Self {
+        self.media.push(image.to_owned());
+        self
+    }
+
+    /// Memory in MiB, in place of the board's.
+    #[must_use]
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.memory_mib = Some(mib);
+        self
+    }
+
+    /// Switches the unit on.
+    ///
+    /// # Errors
+    /// When QEMU or its firmware is missing, or QEMU does not come up; the error has its words.
+    pub fn start(&self) -> Result<Unit> {
+        let folder = tempfile::Builder::new().prefix(WORK_FOLDER).tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        fs::copy(OVMF[1], at("vars.fd")).with_context(|| format!("copying {} (package ovmf)", OVMF[1]))?;
+        if let Some(parent) = self.log.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let log = File::create(&self.log).with_context(|| format!("writing {}", self.log.display()))?;
+        // QEMU connects to us: what it says first is not lost, whenever we get round to listening.
+        let serial_socket = UnixListener::bind(at("serial"))?;
+        let control_socket = UnixListener::bind(at("qmp"))?;
+        let arguments = self.arguments(folder.path())?;
+        let words = File::create(at("qemu.log"))?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(&arguments);
+        command.stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words);
+        let started = Instant::now();
+        let process = Process::start(command)?;
+        let complain = |error: anyhow::Error| {
+            let said = fs::read_to_string(at("qemu.log")).unwrap_or_default();
+            error.context(format!("starting the unit {}; QEMU said: {}", self.name, said.trim()))
+        };
+        let connected = accept(&serial_socket, &process)
+            .and_then(|serial| Ok((serial, Qmp::greet(accept(&control_socket, &process)?)?)));
+        let (serial, qmp) = connected.map_err(complain)?;
+        let serial = Serial::follow(serial, log, started);
+        let mut ports = Vec::new();
+        for (index, nic) in self.nics.iter().enumerate() {
+            if let Nic::Switch(switch) = nic {
+                ports.push(switch.plug_unit(&at(&format!("nic{index}")))?);
+            }
+        }
+        Ok(Unit::new(self.name.clone(), process, serial, qmp, ports, started, folder))
+    }
+
+    fn arguments(&self, folder: &Path) -> Result<Vec<String>> {
+        let mut board = Board::parse(BOARD)?;
+        board.qemu.memory_mib = self.memory_mib.unwrap_or(board.qemu.memory_mib);
+        let show = |path: &Path| path.to_str().map(str::to_owned).context("a path that is not UTF-8");
+        let socket = |name: &str| show(&folder.join(name));
+        let mut all = board.qemu.arguments();
+        let mut add = |name: &str, value: String| all.extend([name.to_owned(), value]);
+        add("-name", self.name.clone());
+        // Never KVM: where it is offered inside a virtual machine it often does not work.
+        add("-accel", "tcg".into());
+        add("-display", "none".into());
+        add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", OVMF[0]));
+        add("-drive", format!("if=pflash,unit=1,format=raw,file={}", socket("vars.fd")?));
+        let (disk, format) = (show(&self.disk)?, self.format);
+        add("-blockdev", format!("driver={format},node-name=disk,file.driver=file,file.filename={disk}"));
+        add("-device", board.qemu.disk_device("disk"));
+        for (index, medium) in self.media.iter().enumerate() {
+            let file = show(medium)?;
+            let node = format!("medium{index}");
+            add(
+                "-blockdev",
+                format!("driver=raw,read-only=on,node-name={node},file.driver=file,file.filename={file}"),
+            );
+            add("-device", format!("virtio-blk-pci,drive={node}"));
+        }
+        if self.nics.is_empty() {
+            add("-nic", "none".into());
+        }
+        for (index, nic) in self.nics.iter().enumerate() {
+            let id = format!("net{index}");
+            let netdev = match nic {
+                Nic::User(forwards) => forwards.iter().fold(format!("user,id={id}"), |text, forward| {
+                    format!("{text},hostfwd=tcp:127.0.0.1:0-:{}", forward.guest)
+                }),
+                Nic::Switch(_) => {
+                    let path = socket(&format!("nic{index}"))?;
+                    format!("stream,id={id},server=on,addr.type=unix,addr.path={path}")
+                }
+            };
+            add("-netdev", netdev);
+            add("-device", board.qemu.nic_device(&id, &format!("52:54:00:00:00:{:02x}", index + 1)));
+        }
+        add("-chardev", format!("socket,id=serial,server=off,path={}", socket("serial")?));
+        add("-serial", "chardev:serial".into());
+        add("-chardev", format!("socket,id=qmp,server=off,path={}", socket("qmp")?));
+        add("-mon", "chardev=qmp,mode=control".into());
+        Ok(all)
+    }
+}
+
+/// QEMU's connection to `listener`.
+fn accept(listener: &UnixListener, process: &Process) -> Result<std::os::unix::net::UnixStream> {
+    let slice = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    for _ in 0..START_WITHIN_S * 5 {
+        ensure!(process.runs(), "QEMU ended at once");
+        let mut waiting = [PollFd::new(listener, PollFlags::IN)];
+        if poll(&mut waiting, Some(&slice))? > 0 {
+            return Ok(listener.accept()?.0);
+        }
+    }
+    anyhow::bail!("QEMU did not connect within {START_WITHIN_S} s")
+}
