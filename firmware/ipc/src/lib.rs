@@ -6,9 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod init_end;
 mod lifeline;
+mod packet;
 mod subscription;
 
 pub use connection::{Connection, IpcError, Listener, Peer, call};
+pub use init_end::InitEnd;
 pub use lifeline::{Kept, Lifeline};
 pub use subscription::{Subscription, publish, subscribe};

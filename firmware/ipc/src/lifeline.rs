@@ -3,20 +3,14 @@
 //! Outside the appliance there is no init and no lifeline; then a service beats for nobody, keeps nothing, and
 //! stops on SIGTERM or SIGINT. No service needs to know the difference.
 
-use evener_api::lifeline::{BEAT_EVERY_MS, ENVIRONMENT, FromInit, ListenerKey, MAX_PACKET, ToInit};
-use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
+use crate::packet::{receive, send};
+use evener_api::lifeline::{BEAT_EVERY_MS, ENVIRONMENT, FromInit, ListenerKey, ToInit};
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram as StdUnixDatagram;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -116,48 +110,4 @@ async fn beat(socket: Arc<UnixDatagram>) {
 async fn listen(socket: Arc<UnixDatagram>, stop: watch::Sender<bool>) {
     while let Ok((FromInit::Kept(_) | FromInit::Go, _)) = receive(&socket).await {}
     stop.send_replace(true);
-}
-
-async fn send(socket: &UnixDatagram, message: &ToInit, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    let frame = evener_api::frame::encode(message).map_err(io::Error::other)?;
-    let body = &frame[evener_api::frame::HEADER..];
-    socket
-        .async_io(Interest::WRITABLE, || {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            let descriptors = descriptor.as_slice();
-            if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
-                return Err(io::Error::other("no room for a descriptor"));
-            }
-            sendmsg(socket.as_fd(), &[IoSlice::new(body)], &mut ancillary, SendFlags::NOSIGNAL)?;
-            Ok(())
-        })
-        .await
-}
-
-async fn receive(socket: &UnixDatagram) -> io::Result<(FromInit, Option<OwnedFd>)> {
-    socket
-        .async_io(Interest::READABLE, || {
-            let mut packet = [0; MAX_PACKET];
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-            let message = recvmsg(
-                socket.as_fd(),
-                &mut [IoSliceMut::new(&mut packet)],
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            )
-            .map_err(|errno| if errno == Errno::INTR { Errno::AGAIN } else { errno })?;
-            if message.bytes == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let descriptor = ancillary.drain().find_map(|item| match item {
-                RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-                _ => None,
-            });
-            let body = packet.get(..message.bytes).unwrap_or(&packet);
-            let word = evener_api::frame::decode(body).map_err(io::Error::other)?;
-            Ok((word, descriptor))
-        })
-        .await
 }

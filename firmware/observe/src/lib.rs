@@ -9,6 +9,7 @@ mod line;
 
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -23,9 +24,18 @@ pub struct Dirs {
 
 /// Sends the log of this process, from level INFO up, to standard error. Called a second time it does nothing.
 pub fn start_log(service: &'static str) {
+    start_log_to(service, std::io::stderr);
+}
+
+/// As [`start_log`], but to a writer of the caller's: init's own lines go where it puts everybody else's.
+pub fn start_log_to<W>(service: &'static str, writer: W)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
         .event_format(line::Line::new(service))
-        .with_writer(std::io::stderr);
+        .with_writer(writer);
     // An error only says that a log is set up already, which is what was asked for.
     let _ = tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).try_init();
 }
