@@ -14,6 +14,7 @@
 //! killed (`setpriv --pdeathsig`).
 #![allow(clippy::disallowed_methods, reason = "runs QEMU and its tools on the developer's machine")]
 
+mod console;
 mod dhcp;
 mod disk;
 mod host;
@@ -31,6 +32,7 @@ mod tool;
 mod unit;
 mod web;
 
+pub use console::first_password;
 pub use dhcp::DhcpServer;
 pub use disk::{DiskFile, overlay, raw_copy};
 pub use host::{Host, HostSetup, UdpSocket};
