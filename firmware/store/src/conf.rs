@@ -1,0 +1,136 @@
+//! The second copy: the last generations in the raw sectors of the `conf` partition.
+//!
+//! The file system of `data` is the one part of the disk that can need repair, and a data partition that will
+//! not mount is set aside; then the configuration comes back from here. No file system, four places of equal
+//! size, each with one record; a new one goes over the oldest, so a torn write costs nothing that counts.
+//!
+//! ```text
+//! place n, at n × size/4     0        8          16
+//!                            +--------+----------+----------------------+
+//!                            | magic  | length   | zeros to 512         |
+//!                            +--------+----------+----------------------+
+//!                            512: the record, the bytes of its file
+//! ```
+
+use crate::record::{self, Digest, Record};
+use evener_disk::{Blocks, Lba, SECTOR};
+use std::fmt;
+
+/// Records that are kept.
+const PLACES: u64 = 4;
+const MAGIC: &[u8; 8] = b"EVNCONF1";
+
+/// Why the second copy could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfError {
+    /// The partition has no room for four places.
+    #[error("the conf partition has {sectors} sectors, too few")]
+    Small {
+        /// What it has.
+        sectors: u64,
+    },
+    /// The record is larger than a place.
+    #[error("generation {generation} has {bytes} bytes, more than its place in the conf partition")]
+    NoRoom {
+        /// Which.
+        generation: u64,
+        /// Its size.
+        bytes: usize,
+    },
+    /// The device failed.
+    #[error("the conf partition cannot be {doing}: {reason}")]
+    Device {
+        /// `read` or `written`.
+        doing: &'static str,
+        /// The device's own words.
+        reason: String,
+    },
+}
+
+/// The records on the `conf` partition.
+#[derive(Debug)]
+pub struct Copies<B> {
+    device: B,
+    /// Sectors of one place.
+    size: u64,
+    /// Generation of the valid record in each place, 0 for none.
+    held: Vec<u64>,
+}
+
+impl<B: Blocks> Copies<B> {
+    /// Reads the places and gives the newest valid record, if any. Places that hold something else count as
+    /// empty: that is what they are on a new disk, and what a power cut may leave of the oldest.
+    ///
+    /// # Errors
+    /// [`ConfError::Small`]; a place that cannot be read counts as empty.
+    pub fn open(device: B) -> Result<(Self, Option<(Record, Digest)>), ConfError> {
+        let sectors = device.sectors();
+        let size = sectors / PLACES;
+        if size < 2 {
+            return Err(ConfError::Small { sectors });
+        }
+        let mut copies = Self { device, size, held: Vec::new() };
+        let mut newest: Option<(Record, Digest)> = None;
+        for place in 0..PLACES {
+            let found = copies.read(place);
+            copies.held.push(found.as_ref().map_or(0, |(record, _)| record.generation));
+            if let Some(found) = found
+                && newest.as_ref().is_none_or(|(newest, _)| newest.generation < found.0.generation)
+            {
+                newest = Some(found);
+            }
+        }
+        Ok((copies, newest))
+    }
+
+    /// Highest generation held, 0 for none.
+    pub(crate) fn highest(&self) -> u64 {
+        self.held.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Writes a record over the oldest; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`ConfError::NoRoom`], [`ConfError::Device`]; the other records are as they were.
+    pub(crate) fn write(&mut self, generation: u64, record: &[u8]) -> Result<(), ConfError> {
+        let room = usize::try_from(self.size).unwrap_or(usize::MAX).saturating_sub(1).saturating_mul(SECTOR);
+        if record.len() > room {
+            return Err(ConfError::NoRoom { generation, bytes: record.len() });
+        }
+        let oldest = (0..).zip(&mut self.held).min_by_key(|(_, generation)| **generation);
+        let Some((place, held)) = oldest else { return Ok(()) };
+        *held = 0;
+        let mut bytes = Vec::with_capacity((record.len().div_ceil(SECTOR) + 1) * SECTOR);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&u64::try_from(record.len()).unwrap_or(u64::MAX).to_le_bytes());
+        bytes.resize(SECTOR, 0);
+        bytes.extend_from_slice(record);
+        bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
+        self.device.write(Lba(place * self.size), &bytes).map_err(|error| failed("written", &error))?;
+        self.device.flush().map_err(|error| failed("written", &error))?;
+        *held = generation;
+        Ok(())
+    }
+
+    fn read(&mut self, place: u64) -> Option<(Record, Digest)> {
+        let at = place * self.size;
+        let mut header = [0; SECTOR];
+        self.device.read(Lba(at), &mut header).ok()?;
+        let (magic, rest) = header.split_first_chunk::<8>()?;
+        let length = u64::from_le_bytes(*rest.first_chunk()?);
+        if magic != MAGIC || length.div_ceil(512) >= self.size {
+            return None;
+        }
+        let length = usize::try_from(length).ok()?;
+        let mut bytes = vec![0; length.next_multiple_of(SECTOR)];
+        self.device.read(Lba(at + 1), &mut bytes).ok()?;
+        record::decode(bytes.get(..length)?).ok()
+    }
+}
+
+fn failed(doing: &'static str, error: &impl fmt::Debug) -> ConfError {
+    ConfError::Device { doing, reason: format!("{error:?}") }
+}
+
+#[cfg(test)]
+mod tests;

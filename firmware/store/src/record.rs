@@ -1,0 +1,172 @@
+//! A generation as bytes: JSON that any tool can read, with a digest around it.
+//!
+//! ```text
+//! {"sha256":"<hex of the digest of the very bytes of record>","record":{"format":1,"generation":42,…}}
+//! ```
+//!
+//! The digest tells a whole record from what a dying disk left of one. It is no signature: who can write the
+//! disk can write a good record. `format` counts up with every change that an older firmware could not read;
+//! one that it does not know it leaves alone.
+
+use evener_config::Config;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::Digest as _;
+use std::fmt;
+
+/// The format that this firmware writes, and the only one so far.
+const FORMAT: u32 = 1;
+
+/// A configuration that was in force, with where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    format: u32,
+    /// Counts every accepted change, from 1.
+    pub generation: u64,
+    /// Digest of the record that this one was made from; absent in the first.
+    pub parent: Option<Digest>,
+    /// Who made it: a user's name, `evener.toml`, or `evener` itself.
+    pub author: String,
+    /// Seconds since 1970-01-01 UTC by the unit's clock.
+    pub unix_s: u64,
+    /// The difference to the one before, in words, one line each.
+    pub summary: Vec<String>,
+    /// The ids to be given next.
+    pub next_ids: NextIds,
+    /// What was set.
+    pub config: Config,
+}
+
+/// The ids to be given next: they only grow, so that an id never comes back for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextIds {
+    /// For a virtual service.
+    pub vs: u32,
+    /// For a real server.
+    pub rs: u32,
+}
+
+/// SHA-256 of a record. In JSON and in words: 64 hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why bytes are not a record that this firmware can read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// They are not what was written.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// A newer firmware wrote them.
+    #[error("a newer firmware wrote it, in format {0}")]
+    Newer(u32),
+}
+
+impl Record {
+    /// A record in today's format.
+    pub(crate) fn new(generation: u64, parent: Option<Digest>, draft: crate::Draft) -> Self {
+        let crate::Draft { author, unix_s, summary, next_ids, config } = draft;
+        Self { format: FORMAT, generation, parent, author, unix_s, summary, next_ids, config }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    sha256: Digest,
+    #[serde(borrow)]
+    record: &'a RawValue,
+}
+
+/// The record as bytes, and the digest that a child names as its parent.
+pub(crate) fn encode(record: &Record) -> Result<(Vec<u8>, Digest), serde_json::Error> {
+    let raw = serde_json::value::to_raw_value(record)?;
+    let digest = Digest::of(raw.get().as_bytes());
+    let mut bytes = serde_json::to_vec(&Envelope { sha256: digest.clone(), record: &raw })?;
+    bytes.push(b'\n');
+    Ok((bytes, digest))
+}
+
+/// Reads a record and checks that it is whole.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Record, Digest), Unreadable> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let damaged = |error: serde_json::Error| Unreadable::Damaged(error.to_string());
+    let Envelope { sha256, record } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if Digest::of(record.get().as_bytes()) != sha256 {
+        return Err(Unreadable::Damaged(String::from("its digest does not match")));
+    }
+    let Head { format } = serde_json::from_str(record.get()).map_err(damaged)?;
+    if format > FORMAT {
+        return Err(Unreadable::Newer(format));
+    }
+    Ok((serde_json::from_str(record.get()).map_err(damaged)?, sha256))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let draft = crate::Draft {
+            author: "bal".into(),
+            unix_s: 1_700_000_000,
+            summary: vec!["virtual service \"shop\" added".into()],
+            next_ids: NextIds { vs: 2, rs: 3 },
+            config: Config::default(),
+        };
+        Record::new(7, Some(Digest::of(b"parent")), draft)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let (bytes, digest) = encode(&record()).unwrap();
+        assert_eq!(decode(&bytes), Ok((record(), digest)));
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_noticed() {
+        let (bytes, _) = encode(&record()).unwrap();
+        for length in 0..bytes.len() - 1 {
+            assert!(decode(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        // The line end after the object is decoration.
+        for bit in 0..(bytes.len() - 1) * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_damage() {
+        let raw = RawValue::from_string(r#"{"format":2,"something":"else"}"#.into()).unwrap();
+        let sha256 = Digest::of(raw.get().as_bytes());
+        let bytes = serde_json::to_vec(&Envelope { sha256, record: &raw }).unwrap();
+        assert_eq!(decode(&bytes), Err(Unreadable::Newer(2)));
+    }
+
+    #[test]
+    fn the_format_of_released_firmware_is_still_read() {
+        let bytes = include_bytes!("../golden/format-1.json");
+        let (read, _) = decode(bytes).unwrap();
+        assert_eq!(read.generation, 2);
+        assert_eq!(read.config.shared.virtual_services[0].real_servers.len(), 2);
+    }
+}

@@ -1,0 +1,296 @@
+//! The generations: opening, appending, history.
+//!
+//! Appending is four steps, and their order is what keeps the configuration through a power cut:
+//!
+//! ```text
+//! write new.tmp → sync new.tmp → rename to 42.json → sync the directory → (then the copy on conf)
+//!                 the content     the name exists     the name lasts
+//!                 lasts first     in one step
+//! ```
+
+use crate::record::{self, Digest, NextIds, Record, Unreadable};
+use crate::{ConfError, Copies, Files};
+use evener_api::control::GenerationInfo;
+use evener_config::Config;
+use evener_disk::Blocks;
+use std::collections::BTreeSet;
+use std::io;
+
+/// Generations that are kept.
+pub const KEPT: usize = 100;
+/// Name of a record that is being written.
+const TEMPORARY: &str = "new.tmp";
+/// Ids that are left out for each unreadable generation after the one in force: more than one change can give.
+const LEFT_OUT: u32 = 10_000;
+
+/// Why a configuration could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory cannot be listed.
+    #[error("the directory of generations cannot be read")]
+    List(#[source] io::Error),
+    /// Nothing was changed: the record could not be written.
+    #[error("generation {generation} cannot be written")]
+    Write {
+        /// Its number.
+        generation: u64,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// There is no file of this generation, or it cannot be read.
+    #[error("generation {generation} cannot be read")]
+    Read {
+        /// Its number.
+        generation: u64,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The file is there but its content cannot be used.
+    #[error("generation {generation} cannot be used")]
+    Unreadable {
+        /// Its number.
+        generation: u64,
+        /// Why.
+        source: Unreadable,
+    },
+    /// A configuration that has no JSON form.
+    #[error("the configuration cannot be encoded")]
+    Encode(#[from] serde_json::Error),
+    /// The last possible number is used.
+    #[error("there are no generation numbers left")]
+    Exhausted,
+}
+
+/// Something that an operator must know although the store works.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreWarning {
+    /// A newer generation than the one in force is there but cannot be used.
+    #[error("generation {generation} cannot be used: {reason}; an older one is in force")]
+    Skipped {
+        /// Its number.
+        generation: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The configuration came from the second copy.
+    #[error("generation {generation} was taken from the second copy on the conf partition")]
+    TakenFromCopy {
+        /// Its number.
+        generation: u64,
+    },
+    /// The second copy cannot be kept up.
+    #[error("the second copy of the configuration is not up to date: {reason}")]
+    Copy {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A configuration to be stored, with who made it and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Who made it.
+    pub author: String,
+    /// Seconds since 1970-01-01 UTC by the unit's clock.
+    pub unix_s: u64,
+    /// The difference to the one before, in words, one line each.
+    pub summary: Vec<String>,
+    /// The ids to be given next.
+    pub next_ids: NextIds,
+    /// What is set.
+    pub config: Config,
+}
+
+/// All generations of a unit, and the one that is in force.
+#[derive(Debug)]
+pub struct Store<F, B> {
+    files: F,
+    copies: Option<Copies<B>>,
+    current: Option<(Record, Digest)>,
+    /// Numbers of the files, valid or not.
+    numbers: BTreeSet<u64>,
+    /// Highest number ever seen: the next one is above it, so a number never stands for two configurations.
+    highest: u64,
+    kept: usize,
+}
+
+impl<F: Files, B: Blocks> Store<F, B> {
+    /// Opens the generations in a directory, with their copy on `conf` where there is that partition. The
+    /// newest valid record of both is in force; whichever lacks it gets it.
+    ///
+    /// # Errors
+    /// [`StoreError::List`]. Unreadable records are warnings: an older configuration is better than none.
+    pub fn open(mut files: F, conf: Option<B>) -> Result<(Self, Vec<StoreWarning>), StoreError> {
+        let mut warnings = Vec::new();
+        let numbers: BTreeSet<u64> =
+            files.list().map_err(StoreError::List)?.iter().filter_map(|name| number_of(name)).collect();
+        let mut current = None;
+        for generation in numbers.iter().rev().copied() {
+            match read(&mut files, generation) {
+                Ok(found) => {
+                    current = Some(found);
+                    break;
+                }
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    let reason = source.unwrap_or_else(|| error.to_string());
+                    warnings.push(StoreWarning::Skipped { generation, reason });
+                }
+            }
+        }
+        let (copies, copy) = match conf.map(Copies::open).transpose() {
+            Ok(opened) => opened.map_or((None, None), |(copies, newest)| (Some(copies), newest)),
+            Err(error) => {
+                warnings.push(StoreWarning::Copy { reason: error.to_string() });
+                (None, None)
+            }
+        };
+        let of_files = numbers.last().copied().unwrap_or(0);
+        let highest = of_files.max(copies.as_ref().map_or(0, Copies::highest));
+        let mut store = Self { files, copies, current, numbers, highest, kept: KEPT };
+        store.take_newer(copy, &mut warnings);
+        if let Err(error) = store.complete_copy() {
+            warnings.push(StoreWarning::Copy { reason: error.to_string() });
+        }
+        store.leave_ids_out();
+        Ok((store, warnings))
+    }
+
+    /// The configuration in force; `None` on a unit that never had one.
+    #[must_use]
+    pub fn current(&self) -> Option<&Record> {
+        self.current.as_ref().map(|(record, _)| record)
+    }
+
+    /// Stores a configuration; from here on it is in force, also after a power cut. Returns its generation.
+    /// That the second copy could not be written is only logged.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], [`StoreError::Encode`], [`StoreError::Exhausted`]; the one before stays in force.
+    pub fn append(&mut self, draft: Draft) -> Result<u64, StoreError> {
+        let generation = self.highest.checked_add(1).ok_or(StoreError::Exhausted)?;
+        let parent = self.current.as_ref().map(|(_, digest)| digest.clone());
+        let record = Record::new(generation, parent, draft);
+        let (bytes, digest) = record::encode(&record)?;
+        self.write(generation, &bytes)?;
+        self.highest = generation;
+        self.current = Some((record, digest));
+        if let Some(copies) = &mut self.copies
+            && let Err(error) = copies.write(generation, &bytes)
+        {
+            tracing::warn!(%error, "the second copy of the configuration is not up to date");
+        }
+        self.prune();
+        Ok(generation)
+    }
+
+    /// The last generations that can be read, newest first, at most `most`.
+    pub fn history(&mut self, most: usize) -> Vec<GenerationInfo> {
+        let newest: Vec<u64> = self.numbers.iter().rev().take(self.kept.min(most)).copied().collect();
+        let read = newest.into_iter().filter_map(|generation| read(&mut self.files, generation).ok());
+        read.map(|(record, _)| {
+            let Record { generation, author, unix_s, summary, .. } = record;
+            GenerationInfo { generation, author, unix_s, summary }
+        })
+        .collect()
+    }
+
+    /// A generation as it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] when it is not kept any more, [`StoreError::Unreadable`] when it is damaged.
+    pub fn load(&mut self, generation: u64) -> Result<Record, StoreError> {
+        read(&mut self.files, generation).map(|(record, _)| record)
+    }
+
+    fn write(&mut self, generation: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let name = name_of(generation);
+        let files = &mut self.files;
+        let written = (|| {
+            files.write(TEMPORARY, bytes)?;
+            files.sync(TEMPORARY)?;
+            files.rename(TEMPORARY, &name)?;
+            files.sync_dir()
+        })();
+        if let Err(source) = written {
+            // What was refused must not come back after a restart. If removing it fails as well, the disk is
+            // gone, and what it holds is known to nobody.
+            for name in [TEMPORARY, &name] {
+                let _ = self.files.remove(name);
+            }
+            let _ = self.files.sync_dir();
+            return Err(StoreError::Write { generation, source });
+        }
+        self.numbers.insert(generation);
+        Ok(())
+    }
+
+    /// Takes the second copy's record where it is newer than what the files have, and makes a file of it.
+    fn take_newer(&mut self, copy: Option<(Record, Digest)>, warnings: &mut Vec<StoreWarning>) {
+        let newest = self.current().map_or(0, |record| record.generation);
+        let Some((record, digest)) = copy.filter(|(record, _)| record.generation > newest) else { return };
+        let generation = record.generation;
+        warnings.push(StoreWarning::TakenFromCopy { generation });
+        let written = record::encode(&record)
+            .map_err(StoreError::from)
+            .and_then(|(bytes, _)| self.write(generation, &bytes));
+        if let Err(error) = written {
+            warnings.push(StoreWarning::Skipped { generation, reason: error.to_string() });
+        }
+        self.current = Some((record, digest));
+    }
+
+    /// Skips the ids that unreadable newer generations may have given.
+    fn leave_ids_out(&mut self) {
+        let Some((record, _)) = &mut self.current else { return };
+        let newer = self.numbers.range(record.generation.saturating_add(1)..).count();
+        let skipped = u32::try_from(newer).unwrap_or(u32::MAX).saturating_mul(LEFT_OUT);
+        record.next_ids.vs = record.next_ids.vs.saturating_add(skipped);
+        record.next_ids.rs = record.next_ids.rs.saturating_add(skipped);
+    }
+
+    /// Writes the configuration in force to the second copy if that does not have it.
+    fn complete_copy(&mut self) -> Result<(), ConfError> {
+        if let (Some(copies), Some((record, _))) = (&mut self.copies, &self.current)
+            && copies.highest() < record.generation
+            && let Ok((bytes, _)) = record::encode(record)
+        {
+            copies.write(record.generation, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is older than the last [`KEPT`]. A file that stays for want of a sync is removed later.
+    fn prune(&mut self) {
+        while self.numbers.len() > self.kept {
+            let Some(oldest) = self.numbers.pop_first() else { return };
+            if let Err(error) = self.files.remove(&name_of(oldest)) {
+                tracing::warn!(%error, generation = oldest, "an old generation cannot be removed");
+            }
+        }
+    }
+}
+
+fn read<F: Files>(files: &mut F, generation: u64) -> Result<(Record, Digest), StoreError> {
+    let bytes = files.read(&name_of(generation)).map_err(|source| StoreError::Read { generation, source })?;
+    let unreadable = |source| StoreError::Unreadable { generation, source };
+    let (record, digest) = record::decode(&bytes).map_err(unreadable)?;
+    if record.generation != generation {
+        let reason = format!("it is generation {} under another's name", record.generation);
+        return Err(unreadable(Unreadable::Damaged(reason)));
+    }
+    Ok((record, digest))
+}
+
+fn name_of(generation: u64) -> String {
+    format!("{generation}.json")
+}
+
+/// The number in a file's name; `None` for files that are none of ours.
+fn number_of(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".json")?.parse().ok()?;
+    (name_of(number) == name).then_some(number)
+}
+
+#[cfg(test)]
+mod tests;
