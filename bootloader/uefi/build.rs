@@ -1,4 +1,4 @@
-//! Embeds the keyset that this loader trusts.
+//! Embeds the keyset that this loader trusts, and makes the link reproducible.
 //!
 //! `EVENER_KEYSET` names the file; without it an empty set is embedded, and such a loader boots nothing and
 //! says so (E03). A file that is not a keyset fails the build here and not a unit at its first boot.
@@ -22,5 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(_) => Vec::new(),
     };
     fs::write(target, bytes)?;
+    if env::var("CARGO_CFG_TARGET_OS")? == "uefi" {
+        // Equal sources give an equal file: the linker's defaults put the time of the build into it.
+        println!("cargo::rustc-link-arg-bins=/Brepro");
+        println!("cargo::rustc-link-arg-bins=/DEBUG:NONE");
+    }
     Ok(())
 }
