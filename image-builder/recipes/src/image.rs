@@ -78,7 +78,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
     let notes = format!("Evener {}, Linux {}", policy.version, kernel.version);
     let firmware = sign(&policy, parts, root.verity, notes, order.key, order.keyset, order.release)?;
     shop.reporter.say(&format!(
-        "manifest: Evener {}, build {}, signed with {} key {}",
+        "manifest: Evener {}, {}…, signed with {} key {}",
         firmware.version,
         crate::hex(&firmware.facts.digest[..8]),
         if order.key.public().development { "development" } else { "production" },
