@@ -4,6 +4,10 @@ use core::net::{IpAddr, Ipv4Addr};
 use evener_config::InterfaceName;
 use serde::{Deserialize, Serialize};
 
+/// Name of a file in the run directory. Only where it exists does net change interfaces, addresses and routes;
+/// elsewhere, such as on a developer's machine, it only looks. Init makes it on an appliance.
+pub const OWN_NETWORK: &str = "own-network";
+
 /// What may be asked of net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {

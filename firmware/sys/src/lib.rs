@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "this crate is where the unsafe faces of the kernel are made safe")]
 
 pub mod clock;
+pub mod device;
 pub mod disk;
 mod inherited;
 pub mod mount;
@@ -19,3 +20,6 @@ pub mod watchdog;
 pub use inherited::inherited_descriptor;
 pub use name::set_host_name;
 pub use random::random_u64;
+
+/// Flags for opening a device that must never make us wait, nor become our controlling terminal.
+pub const WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;

@@ -3,11 +3,12 @@
 //! The kernel adds and removes the Ethernet header; we see what follows it. DHCP needs this because it talks
 //! before there is an address, ARP probes because the kernel has no call for them.
 
+use crate::device::Device;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use socket2::{SockFilter, SockRef};
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 const ETH_P_IP: u16 = 0x0800;
 const ETH_P_ARP: u16 = 0x0806;
@@ -29,10 +30,10 @@ const TO_DHCP_CLIENT: [SockFilter; 9] = [
     SockFilter::new(0x06, 0, 0, 0),      // drop
 ];
 
-/// A packet socket on one interface; it never blocks.
+/// A packet socket on one interface, to be opened inside a runtime.
 #[derive(Debug)]
 pub struct PacketSocket {
-    socket: OwnedFd,
+    socket: Device,
     interface: u32,
     protocol: u16,
 }
@@ -61,11 +62,12 @@ impl PacketSocket {
         if !filter.is_empty() {
             SockRef::from(&socket).attach_filter(filter)?;
         }
-        let opened = Self { socket, interface, protocol };
+        let opened = Self { socket: Device::new(socket)?, interface, protocol };
         let address = opened.address([0; 6])?;
         // SAFETY: the address is a whole sockaddr_ll and its size is given.
-        let answer =
-            unsafe { libc::bind(opened.socket.as_raw_fd(), (&raw const address).cast(), ADDRESS_BYTES) };
+        let answer = unsafe {
+            libc::bind(opened.socket.as_fd().as_raw_fd(), (&raw const address).cast(), ADDRESS_BYTES)
+        };
         if answer == 0 { Ok(opened) } else { Err(io::Error::last_os_error()) }
     }
 
@@ -92,7 +94,7 @@ impl PacketSocket {
         // SAFETY: packet and address are valid for the lengths that are given.
         let sent = unsafe {
             libc::sendto(
-                self.socket.as_raw_fd(),
+                self.socket.as_fd().as_raw_fd(),
                 packet.as_ptr().cast(),
                 packet.len(),
                 libc::MSG_NOSIGNAL,
@@ -104,37 +106,32 @@ impl PacketSocket {
     }
 
     /// Receives one packet: its length in `buffer` and the sender's hardware address. A longer packet is cut.
+    /// Cancel safe.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when there is none; the kernel's reason when the interface went down.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, [u8; 6])> {
-        let mut address = self.address([0; 6])?;
-        let mut length = ADDRESS_BYTES;
-        // SAFETY: the kernel writes at most buffer.len() bytes to the buffer and `length` bytes to the address.
-        let received = unsafe {
-            libc::recvfrom(
-                self.socket.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                0,
-                (&raw mut address).cast(),
-                &raw mut length,
-            )
-        };
-        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        let [a, b, c, d, e, f, ..] = address.sll_addr;
-        Ok((received, [a, b, c, d, e, f]))
-    }
-}
-
-impl AsFd for PacketSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-impl AsRawFd for PacketSocket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+    /// The kernel's reason, such as an interface that went down.
+    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, [u8; 6])> {
+        let empty = self.address([0; 6])?;
+        self.socket
+            .when_readable(|socket| {
+                let mut address = empty;
+                let mut length = ADDRESS_BYTES;
+                // SAFETY: the kernel writes at most buffer.len() bytes to the buffer and `length` bytes to the
+                // address; both outlive the call.
+                let received = unsafe {
+                    libc::recvfrom(
+                        socket.as_raw_fd(),
+                        buffer.as_mut_ptr().cast(),
+                        buffer.len(),
+                        0,
+                        (&raw mut address).cast(),
+                        &raw mut length,
+                    )
+                };
+                let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+                let [a, b, c, d, e, f, ..] = address.sll_addr;
+                Ok((received, [a, b, c, d, e, f]))
+            })
+            .await
     }
 }

@@ -1,0 +1,33 @@
+//! What each service may do: the table behind `docs/boot-order.md`.
+
+use evener_api::{SERVICES_GID, Service};
+use evener_sys::process::{CapabilitySet, Identity};
+
+/// Its uid, the group of services, and the capabilities it cannot do without.
+pub(crate) fn identity(service: Service) -> Identity {
+    let capabilities = match service {
+        Service::Net => CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE,
+        Service::Proxy => CapabilitySet::NET_BIND_SERVICE | CapabilitySet::NET_ADMIN,
+        Service::Checks => CapabilitySet::NET_RAW,
+        Service::Init | Service::Control | Service::Update | Service::Web => CapabilitySet::empty(),
+    };
+    Identity { uid: service.uid(), gid: SERVICES_GID, capabilities }
+}
+
+/// Most descriptors it may have open: two for a proxied connection, few for all else.
+pub(crate) fn open_files(service: Service) -> u64 {
+    if service == Service::Proxy { 1 << 20 } else { 1 << 16 }
+}
+
+/// How readily it is killed when memory runs out: the data path last of all.
+pub(crate) fn out_of_memory_rank(service: Service) -> i16 {
+    match service {
+        Service::Init => -1000,
+        Service::Proxy => -900,
+        Service::Net => -800,
+        Service::Checks => -700,
+        Service::Control => -600,
+        Service::Update => 100,
+        Service::Web => 200,
+    }
+}

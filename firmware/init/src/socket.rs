@@ -1,0 +1,92 @@
+//! Init's own socket: the state of the unit, and requests to end its run.
+
+use evener_api::Service;
+use evener_api::init::{Announcement, Reply, Request};
+use evener_ipc::{Connection, IpcError, Listener, Peer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Connections that are served at the same time.
+const MOST_CONNECTIONS: usize = 64;
+/// Pause after the kernel had no descriptor for a connection.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// A request that may be answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) answer: oneshot::Sender<Reply>,
+}
+
+/// Serves the socket; what is allowed goes to the main loop.
+pub(crate) async fn serve(listener: Listener, asked: mpsc::Sender<Asked>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok(connection) => {
+                let asked = asked.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = answer_all(connection, asked).await {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn answer_all(mut connection: Connection, asked: mpsc::Sender<Asked>) -> Result<(), IpcError> {
+    let peer = connection.peer()?;
+    while let Some(request) = connection.receive::<Request>().await? {
+        let reply = if may_ask(peer, request) {
+            let (answer, reply) = oneshot::channel();
+            if asked.send(Asked { request, answer }).await.is_err() {
+                return Ok(());
+            }
+            let Ok(reply) = reply.await else { return Ok(()) };
+            reply
+        } else {
+            Reply::Forbidden
+        };
+        connection.send(&reply).await?;
+    }
+    Ok(())
+}
+
+fn may_ask(peer: Peer, request: Request) -> bool {
+    match request {
+        Request::Get => true,
+        Request::Reboot => peer.is(Service::Web) || peer.is(Service::Update),
+        Request::PowerOff => peer.is(Service::Web),
+        Request::Announce(Announcement::FirstPassword | Announcement::PasswordChanged) => {
+            peer.is(Service::Control)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_those_who_need_it_may_end_the_run_or_speak_to_the_console() {
+        let by = |service: Service, request| may_ask(Peer { uid: service.uid() }, request);
+        assert!(by(Service::Web, Request::PowerOff) && by(Service::Web, Request::Reboot));
+        assert!(by(Service::Update, Request::Reboot) && !by(Service::Update, Request::PowerOff));
+        assert!(by(Service::Control, Request::Announce(Announcement::FirstPassword)));
+        for service in [Service::Net, Service::Checks, Service::Proxy] {
+            assert!(by(service, Request::Get));
+            for request in
+                [Request::Reboot, Request::PowerOff, Request::Announce(Announcement::PasswordChanged)]
+            {
+                assert!(!by(service, request), "{service} {request:?}");
+            }
+        }
+    }
+}
