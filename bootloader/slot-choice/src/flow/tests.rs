@@ -4,7 +4,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};
 
-use evener_disk::{DiskGone, Guid, RamDisk};
+use evener_disk::{Cut, CutDisk, DiskGone, Guid, RamDisk};
 use evener_handoff::{BootReason, Mode};
 use evener_manifest::{
     Builder, Flags, KeyEntry, KeyId, Part, Verity, emit_keyset, join, public_key, sha256, sign,
@@ -399,4 +399,85 @@ fn unreadable_sectors_are_said_and_passed_over() {
             bench.said
         );
     }
+}
+
+#[test]
+fn a_firmware_on_trial_starts_only_after_its_try_is_on_stable_storage() {
+    let mut bed = Bed::new();
+    bed.install(Slot::B, &draft(Slot::B), &SEED, SlotState::Trial);
+    let tries = |disk: &mut RamDisk| {
+        let map = PartitionMap::read(disk).unwrap();
+        load(&mut map.window(disk, Role::SlotTable).unwrap()).table.unwrap().slot(Slot::B).tries
+    };
+    // The disk is moved and its table put back, for it is too large to be copied for each case.
+    let table = bed.at(Role::SlotTable)..bed.at(Role::SlotTable) + 4 * MIB;
+    let before = bed.disk.bytes()[table.clone()].to_vec();
+    let mut whole = CutDisk::new(bed.disk);
+    let mut bench = Bench::default();
+    assert_eq!(boot(&mut whole, &mut bench, &keyset(), LOADER), Ok(Slot::B));
+    assert_eq!(whole.writes(), 1, "one record a boot");
+    let mut disk = whole.after_power_cut(|_| false);
+    assert_eq!(tries(&mut disk), 2);
+
+    for (cut, survives) in
+        [(Cut::Before, false), (Cut::Torn(140), false), (Cut::After, false), (Cut::After, true)]
+    {
+        disk.bytes_mut()[table.clone()].copy_from_slice(&before);
+        let mut cutting = CutDisk::cutting(disk, 0, cut);
+        let mut bench = Bench::default();
+        assert!(boot(&mut cutting, &mut bench, &keyset(), LOADER).is_err());
+        assert!(bench.started.is_empty(), "{cut:?}");
+        disk = cutting.after_power_cut(|_| survives);
+        assert_eq!(tries(&mut disk), if survives { 2 } else { 3 }, "{cut:?}");
+        assert_eq!(boot(&mut disk, &mut Bench::default(), &keyset(), LOADER), Ok(Slot::B), "{cut:?}");
+    }
+}
+
+/// Whatever bytes change, what is started is a kernel that was signed, and nothing panics.
+#[test]
+fn random_damage_never_starts_unverified_bytes() {
+    let mut bed = Bed::new();
+    let kernels = [kernel(Slot::A), kernel(Slot::R)];
+    let table = bed.at(Role::SlotTable);
+    let targets = [
+        SECTOR..3 * SECTOR,
+        table..table + SECTOR,
+        bed.at(Role::Boot(Slot::A))..bed.at(Role::Boot(Slot::A)) + 1700,
+        bed.at(Role::Boot(Slot::R))..bed.at(Role::Boot(Slot::R)) + 1700,
+        bed.at(Role::Boot(Slot::A)) + AREA_BYTES..bed.at(Role::Boot(Slot::A)) + AREA_BYTES + kernels[0].len(),
+    ];
+    let mut random = 7_u64;
+    let mut next = |bound: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap() % bound
+    };
+    let (mut fallbacks, mut halts) = (0, 0);
+    for round in 0..40 {
+        let mut undo = Vec::new();
+        for _ in 0..=next(3) {
+            let target = &targets[next(targets.len())];
+            let at = target.start + next(target.len());
+            undo.push((at, bed.disk.bytes()[at]));
+            bed.disk.bytes_mut()[at] ^= 1 << next(8);
+        }
+        let (booted, bench) = bed.boot();
+        match booted {
+            Ok(slot) => {
+                let expected = if slot == Slot::A { &kernels[0] } else { &kernels[1] };
+                assert!(bench.started.len() == 1 && bench.started[0].0 == *expected, "round {round}");
+                fallbacks += usize::from(slot == Slot::R);
+            }
+            Err(_) => {
+                assert!(bench.started.is_empty(), "round {round}");
+                halts += 1;
+            }
+        }
+        for (at, byte) in undo.into_iter().rev() {
+            bed.disk.bytes_mut()[at] = byte;
+        }
+        bed.disk.bytes_mut()[table..table + 4 * MIB].fill(0);
+        bed.table.seq = 0;
+        bed.store();
+    }
+    assert!(fallbacks > 5 && halts > 0, "the sample must reach both: {fallbacks} {halts}");
 }
