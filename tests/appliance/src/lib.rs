@@ -1,1 +1,26 @@
 //! Tests of the shipped image, booted in QEMU and driven from outside.
+//!
+//! Everything here starts from `out/evener-qemu.qcow2` as the image builder wrote it, and talks to the unit as
+//! an operator or a client does: over the network, on the serial line, by pulling its cord. This library has
+//! what several tests and the measurements share.
+
+mod api;
+mod image;
+mod network;
+mod turn;
+mod webdriver;
+
+pub use api::{Answer, Api};
+pub use image::{fresh_disk, log_path, raw_disk, shipped_image};
+pub use network::{CLIENT, GATEWAY, Network, PASSWORD, SERVERS, UNIT};
+pub use turn::Turn;
+pub use webdriver::{Browser, View};
+
+use std::time::Duration;
+
+/// From power-on to PID 1's first line, with another unit on the same cores.
+pub const BOOT_WITHIN: Duration = Duration::from_secs(90);
+/// The first line of PID 1.
+pub const INIT_STARTED: &str = "evener-init: started";
+/// How the loader begins each line.
+pub const LOADER: &str = "evener-loader:";

@@ -1,1 +1,12 @@
-//! Measurements: make bench-NAME prints a table and writes out/bench/NAME.json.
+//! Measurements: `make bench-NAME` prints a table and writes `out/bench/NAME.json`.
+//!
+//! One module a measurement, each with `run`. A figure that could not be measured is absent from its row,
+//! never guessed.
+#![allow(clippy::print_stdout, reason = "prints tables for the person at the terminal")]
+#![allow(clippy::disallowed_methods, reason = "measures programs on the developer's machine")]
+
+pub mod boot;
+mod report;
+pub mod size;
+
+pub use report::{Report, Row, median};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::serial::Serial;
 
 /// The words before the first password in the console's banner.
-const BEFORE_PASSWORD: &str = "password";
+const BEFORE_PASSWORD: &str = "password  ";
 
 /// The first password, as the console shows it until it was changed.
 ///

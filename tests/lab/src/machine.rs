@@ -3,17 +3,17 @@
 use std::fs::{self, File};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use evener_board::Board;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
 use crate::switch::Switch;
-use crate::unit::{Process, Unit};
+use crate::unit::Unit;
 
 /// The board that the tests imitate.
 const BOARD: &str = include_str!("../../../board-support/boards/qemu.toml");
@@ -112,11 +112,9 @@ impl Machine {
         let control_socket = UnixListener::bind(at("qmp"))?;
         let arguments = self.arguments(folder.path())?;
         let words = File::create(at("qemu.log"))?;
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(&arguments);
-        command.stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words);
         let started = Instant::now();
-        let process = Process::start(command)?;
+        let (out, err) = (words.try_clone()?.into(), words.into());
+        let process = Program::start("qemu-system-x86_64", &arguments, out, err)?;
         let complain = |error: anyhow::Error| {
             let said = fs::read_to_string(at("qemu.log")).unwrap_or_default();
             error.context(format!("starting the unit {}; QEMU said: {}", self.name, said.trim()))
@@ -185,7 +183,7 @@ impl Machine {
 }
 
 /// QEMU's connection to `listener`.
-fn accept(listener: &UnixListener, process: &Process) -> Result<std::os::unix::net::UnixStream> {
+fn accept(listener: &UnixListener, process: &Program) -> Result<std::os::unix::net::UnixStream> {
     let slice = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
     for _ in 0..START_WITHIN_S * 5 {
         ensure!(process.runs(), "QEMU ended at once");

@@ -40,8 +40,10 @@ struct Said {
 }
 
 impl Serial {
-    /// Reads `source` in a thread of its own until it ends, and copies every byte to `log`.
-    pub(crate) fn follow(mut source: impl Read + Send + 'static, mut log: File, started: Instant) -> Self {
+    /// Reads `source` in a thread of its own until it ends, and copies every byte to `log`. Times are counted
+    /// from `started`.
+    #[must_use]
+    pub fn follow(mut source: impl Read + Send + 'static, mut log: File, started: Instant) -> Self {
         let shared = Arc::new(Shared { said: Mutex::default(), changed: Condvar::new(), started });
         let own = Arc::clone(&shared);
         std::thread::spawn(move || {

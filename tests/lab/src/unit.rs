@@ -1,18 +1,15 @@
 //! A unit that is switched on.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Command, ExitStatus};
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::link::PortId;
 use crate::machine::Forward;
+use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
 
@@ -20,7 +17,7 @@ use crate::serial::Serial;
 #[derive(Debug)]
 pub struct Unit {
     name: String,
-    process: Process,
+    process: Program,
     serial: Serial,
     qmp: Qmp,
     ports: Vec<PortId>,
@@ -32,7 +29,7 @@ pub struct Unit {
 impl Unit {
     pub(crate) fn new(
         name: String,
-        process: Process,
+        process: Program,
         serial: Serial,
         qmp: Qmp,
         ports: Vec<PortId>,
@@ -135,65 +132,6 @@ fn host_port(table: &str, guest: u16) -> Option<u16> {
     })
 }
 
-/// A program that dies with its handle, and with this process however that ends.
-#[derive(Debug)]
-pub(crate) struct Process {
-    pid: Pid,
-    end: Arc<(Mutex<Option<ExitStatus>>, Condvar)>,
-}
-
-impl Process {
-    /// Starts `command` from a thread of its own. The signal that a parent's death sends is bound to the
-    /// *thread* that forked, so that thread must live as long as the program.
-    pub(crate) fn start(mut command: Command) -> Result<Self> {
-        let end: Arc<(Mutex<Option<ExitStatus>>, Condvar)> = Arc::default();
-        let own = Arc::clone(&end);
-        let (tell, told) = channel();
-        std::thread::spawn(move || {
-            let mut child = match command.spawn() {
-                Ok(child) => child,
-                Err(error) => return tell.send(Err(error)),
-            };
-            let sent = tell.send(Ok(child.id()));
-            if let Ok(status) = child.wait() {
-                *own.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
-                own.1.notify_all();
-            }
-            sent
-        });
-        let id =
-            told.recv().context("the starting thread ended")?.context("starting setpriv (util-linux)")?;
-        let pid = i32::try_from(id).ok().and_then(Pid::from_raw).context("a process without id")?;
-        Ok(Self { pid, end })
-    }
-
-    /// Whether it has not ended yet.
-    pub(crate) fn runs(&self) -> bool {
-        self.end.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-    }
-
-    /// Waits for the end; `None` when it does not come within `limit`.
-    pub(crate) fn wait(&self, limit: Duration) -> Option<ExitStatus> {
-        let end = self.end.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (end, _) = self
-            .end
-            .1
-            .wait_timeout_while(end, limit, |end| end.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        *end
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if self.runs() {
-            // It may end in this very moment; then there is nothing to kill.
-            let _ = kill_process(self.pid, Signal::KILL);
-            self.wait(Duration::from_secs(10));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,21 +144,5 @@ mod tests {
         assert_eq!(host_port(table, 8443), Some(36613));
         assert_eq!(host_port(table, 80), Some(42407));
         assert_eq!(host_port(table, 22), None);
-    }
-
-    #[test]
-    fn a_program_dies_with_its_handle() {
-        let mut command = Command::new("sleep");
-        command.arg("600");
-        let process = Process::start(command).unwrap();
-        let pid = process.pid;
-        assert!(process.runs());
-        drop(process);
-        assert!(rustix::process::test_kill_process(pid).is_err());
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_is_an_error() {
-        assert!(Process::start(Command::new("/nonexistent/program")).is_err());
     }
 }

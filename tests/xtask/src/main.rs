@@ -22,12 +22,13 @@ use setup::Needs;
 use steps::Journal;
 
 /// A task: its name, what `help` says of it.
-const TASKS: [(&str, &str); 13] = [
+const TASKS: [(&str, &str); 14] = [
     ("run", "build the image, boot it in QEMU with two demo web servers behind it (--keep: keep its disk)"),
     ("test", "everything that CI runs: format, lints, unit tests, image, tests of the booted image"),
     ("image", "build the signed firmware and its disk images into out/"),
     ("unit", "the tests that need no image"),
     ("appliance", "the tests of the booted image"),
+    ("pictures", "take the pictures in docs/pictures anew, from the booted image"),
     ("fmt", "format every source file"),
     ("lint", "format check and lints"),
     ("bench", "all measurements; tables here, rows in out/bench/"),
@@ -70,6 +71,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "test" => return suite::test(&mut journal, &paths),
         "unit" => return suite::unit(&mut journal, &paths),
         "appliance" => return suite::appliance(&mut journal, &paths),
+        "pictures" => return suite::pictures(&mut journal, &paths),
         "lint" => return suite::lint(&mut journal, &paths),
         "prove" => return suite::prove(&mut journal, &paths),
         "fmt" => suite::format(&mut journal, &paths)?,

@@ -58,6 +58,17 @@ pub(crate) fn appliance(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     Ok(verdict.close(journal))
 }
 
+/// The browser's test alone, with its pictures going to the documentation.
+pub(crate) fn pictures(journal: &mut Journal, paths: &Paths) -> Result<bool> {
+    setup::prepare(journal, Needs::Test)?;
+    image(journal, paths, &[])?;
+    let mut test = cargo(paths);
+    test.args(["test", "--package", APPLIANCE, "browser"]).env("EVENER_PICTURES", "1");
+    let mut verdict = Verdict::default();
+    verdict.count(&journal.attempt("pictures", &mut test)?)?;
+    Ok(verdict.close(journal))
+}
+
 /// Format check and lints.
 pub(crate) fn lint(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     setup::prepare(journal, Needs::Image)?;

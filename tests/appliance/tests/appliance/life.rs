@@ -1,0 +1,51 @@
+//! A unit's life: reboot, power-off, a larger disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evener_appliance::{Api, BOOT_WITHIN, INIT_STARTED, Network, PASSWORD, Turn, UNIT, fresh_disk, log_path};
+use evener_lab::{Machine, WebServer, config_medium};
+use serde_json::json;
+
+use crate::{ask, wait_until_served};
+
+const OFF_WITHIN: Duration = Duration::from_secs(30);
+
+#[test]
+fn what_was_configured_outlives_a_reboot_a_power_off_and_the_medium() {
+    let _turn = Turn::take();
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::new().unwrap();
+    let _one = WebServer::named(network.servers[0].clone(), 8080, "one").unwrap();
+    let disk = fresh_disk(folder.path(), Some(1024)).unwrap();
+    let medium = config_medium(folder.path(), &Network::first_configuration(0)).unwrap();
+    let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
+    let machine = |name: &str| Machine::new(name, &disk, &log_path(name)).on(&network.switch);
+
+    let unit = machine("first-life").medium(&medium).start().unwrap();
+    unit.serial().wait_for(INIT_STARTED, BOOT_WITHIN).unwrap();
+    api.wait_for("/api/v1/status", BOOT_WITHIN, |_| true).unwrap();
+    let list = api.get("/api/v1/vs").unwrap();
+    let id = list[0]["id"].as_u64().or_else(|| list["virtual_services"][0]["id"].as_u64()).unwrap();
+    let server = json!({ "address": evener_appliance::SERVERS[0], "port": 8080 });
+    api.add(&format!("/api/v1/vs/{id}/rs"), &server).unwrap();
+    let generation = api.get("/api/v1/status").unwrap()["generation"].as_u64().unwrap();
+    wait_until_served(&unit, &network.client);
+
+    let answer = api.call("POST", "/api/v1/system/reboot", Some(&json!({}))).unwrap();
+    assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.json);
+    unit.serial().wait_for(INIT_STARTED, BOOT_WITHIN).unwrap();
+    wait_until_served(&unit, &network.client);
+    assert_eq!(ask(&network.client).unwrap(), "one");
+
+    let answer = api.call("POST", "/api/v1/system/power-off", Some(&json!({}))).unwrap();
+    assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.json);
+    unit.wait_off(OFF_WITHIN).unwrap();
+    drop(unit);
+
+    let unit = machine("second-life").start().unwrap();
+    wait_until_served(&unit, &network.client);
+    let status = api.get("/api/v1/status").unwrap();
+    assert_eq!(status["generation"].as_u64(), Some(generation), "{status}");
+    assert_eq!(status["warnings"], json!([]), "an orderly life leaves nothing to warn of: {status}");
+}

@@ -1,0 +1,57 @@
+//! The shipped image, booted.
+//!
+//! One test program, so that one counter keeps more than two units from running at once. Each unit logs its
+//! serial line to `out/log/appliance/NAME.log`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test crate")]
+#![allow(clippy::disallowed_methods, reason = "starts chromedriver on the developer's machine")]
+
+mod browser;
+mod corruption;
+mod life;
+mod traffic;
+
+use std::net::SocketAddrV4;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use evener_appliance::{Network, UNIT, fresh_disk, log_path};
+use evener_lab::http::{Connection, Request};
+use evener_lab::{Host, Machine, Unit, config_medium};
+
+/// From power-on until a service answers, with another unit on the same cores.
+const SERVE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Boots the image on `network`, told by medium to use `servers` of its servers, and waits until the service
+/// answers.
+fn boot_serving(name: &str, folder: &Path, network: &Network, servers: usize) -> Unit {
+    let disk = fresh_disk(folder, None).unwrap();
+    let medium = config_medium(folder, &Network::first_configuration(servers)).unwrap();
+    let unit =
+        Machine::new(name, &disk, &log_path(name)).on(&network.switch).medium(&medium).start().unwrap();
+    wait_until_served(&unit, &network.client);
+    unit
+}
+
+/// Asks the unit's service until it answers.
+fn wait_until_served(unit: &Unit, client: &Host) {
+    let deadline = Instant::now() + SERVE_WITHIN;
+    loop {
+        match ask(client) {
+            Ok(_) => return,
+            Err(error) => {
+                let over = Instant::now() > deadline || !unit.is_on();
+                assert!(!over, "{} does not serve: {error:#}", unit.name());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// One request on a connection of its own; the body of the answer if its status is 200.
+fn ask(client: &Host) -> anyhow::Result<String> {
+    let mut stream = client.connect(SocketAddrV4::new(UNIT, 80))?;
+    stream.set_limit(Duration::from_secs(10));
+    let answer = Connection::new(stream).exchange(&Request::new("GET", "shop", "/"))?;
+    anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.words());
+    Ok(answer.words())
+}
