@@ -32,6 +32,7 @@ pub(crate) fn userland(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, Recipe
     let flags = ["-Ctarget-feature=+crt-static"];
     let cargo = cargo(shop, keyset, &flags)?.args(["--release", "--package", "evener", "--bin", "evener"]);
     let log = shop.log("userland")?;
+    shop.reporter.say(&format!("userland: cargo build; log {}", log.display()));
     cargo.args(["--target", USERLAND_TARGET]).run(shop, "userland: compiling", &log)?;
     Ok(target_folder(shop)?.join(USERLAND_TARGET).join("release/evener"))
 }
@@ -42,6 +43,7 @@ pub(crate) fn loader(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeEr
     let flags = ["-Clink-arg=/Brepro"];
     let cargo = cargo(shop, keyset, &flags)?.args(["--profile", "loader", "--package", "evener-uefi"]);
     let log = shop.log("loader")?;
+    shop.reporter.say(&format!("loader: cargo build; log {}", log.display()));
     cargo.args(["--target", LOADER_TARGET]).run(shop, "loader: compiling", &log)?;
     Ok(target_folder(shop)?.join(LOADER_TARGET).join("loader/evener-uefi.efi"))
 }

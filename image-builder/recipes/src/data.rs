@@ -68,6 +68,7 @@ pub(crate) fn data(shop: &Shop<'_>) -> Result<Data, RecipeError> {
 
 fn make(shop: &Shop<'_>, path: &std::path::Path) -> Result<(), RecipeError> {
     let log = shop.log("data")?;
+    shop.reporter.say(&format!("data: making ext4; log {}", log.display()));
     let temporary = path.with_extension("new");
     let empty = file("making", &temporary, File::create(&temporary))?;
     file("sizing", &temporary, empty.set_len(DATA_BYTES))?;

@@ -58,11 +58,8 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
     let policy = Policy::read(&shop.workspace)?;
     let kernel = kernel::kernel(shop, order.kernel_source)?;
     let keyset = cargo::keyset_file(shop, order.keyset)?;
-    shop.reporter.say("loader: cargo build");
     let loader = cargo::loader(shop, &keyset)?;
-    shop.reporter.say("userland: cargo build");
     let binary = cargo::userland(shop, &keyset)?;
-    shop.reporter.say("rootfs: squashfs, hash tree");
     let data = data::data(shop)?;
     let root = rootfs::rootfs(shop, &binary, order.keyset, &data)?;
 

@@ -108,6 +108,7 @@ fn set_folder_modes(folder: &Path) -> Result<(), RecipeError> {
 
 fn pack(shop: &Shop<'_>, tree: &Path, path: &PathBuf) -> Result<(), RecipeError> {
     let log = shop.log("rootfs")?;
+    shop.reporter.say(&format!("rootfs: packing; log {}", log.display()));
     let temporary = path.with_extension("new");
     Tool::new("mksquashfs", "squashfs-tools")
         .arg(tree.as_os_str())
