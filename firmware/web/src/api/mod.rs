@@ -1,0 +1,63 @@
+//! `/api/v1`: the configuration and the unit for programs. `docs/api.md` describes it for its users.
+
+mod body;
+mod caller;
+pub(crate) mod problem;
+mod rs;
+mod unit;
+mod vs;
+
+use crate::app::App;
+use axum::Json;
+use axum::Router;
+use axum::http::header::{ALLOW, ETAG};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+
+/// Every address of the API.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/status", get(unit::status))
+        .route("/api/v1/history", get(unit::history))
+        .route("/api/v1/users/{user}/password", post(unit::password))
+        .route("/api/v1/system/reboot", post(unit::reboot))
+        .route("/api/v1/system/power-off", post(unit::power_off))
+        .route("/api/v1/vs", get(vs::list).post(vs::add))
+        .route("/api/v1/vs/{vs}", get(vs::show).put(vs::replace).delete(vs::delete))
+        .route("/api/v1/vs/{vs}/rs", get(rs::list).post(rs::add))
+        .route("/api/v1/vs/{vs}/rs/{rs}", get(rs::show).put(rs::replace).delete(rs::delete))
+        .route("/api/{*rest}", axum::routing::any(not_found))
+}
+
+async fn not_found() -> Response {
+    problem::not_found().into()
+}
+
+/// A refusal that the router made by itself, in the form of all others; its headers (`Allow`) stay.
+pub(crate) fn dressed(plain: Response) -> Response {
+    let (kind, detail) = match plain.status() {
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "method-not-allowed",
+            "This address does not know this method; the Allow header lists those that it knows.",
+        ),
+        // What stands for an id in the address is none.
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => return problem::not_found().into(),
+        _ => ("refused", "The request was refused."),
+    };
+    let mut response: Response = problem::answer(plain.status(), kind, detail).into();
+    if let Some(allow) = plain.headers().get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allow.clone());
+    }
+    response
+}
+
+/// An object with the generation that it is from.
+fn tagged(generation: u64, value: &impl Serialize) -> Response {
+    let mut response = Json(value).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{generation}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}

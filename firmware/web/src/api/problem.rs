@@ -1,0 +1,118 @@
+//! Refusals of the API as `application/problem+json` (RFC 9457).
+
+use crate::app::Refused;
+use crate::form;
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use evener_api::control::Violation;
+use evener_api::problem::Problem;
+use std::time::Duration;
+
+/// A refusal on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    problem: Problem,
+    retry_after: Option<Duration>,
+}
+
+/// A refusal of this kind; `detail` says what happened and what to do.
+pub(crate) fn answer(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Answer {
+    let problem = Problem {
+        kind: kind.to_owned(),
+        title: title(kind).to_owned(),
+        status: status.as_u16(),
+        detail: Some(detail.into()),
+        fields: Vec::new(),
+    };
+    Answer { status, problem, retry_after: None }
+}
+
+/// Fields that were refused, by their path within the object that was sent.
+pub(crate) fn invalid(violations: Vec<Violation>) -> Answer {
+    let detail = "Nothing was changed. Each refused field is listed with the reason.";
+    let mut answer = answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid-configuration", detail);
+    answer.problem.fields = violations
+        .into_iter()
+        .map(|violation| Violation { field: form::within(&violation.field).to_owned(), ..violation })
+        .collect();
+    answer
+}
+
+/// A change that control refused.
+pub(crate) fn refused(refused: Refused) -> Answer {
+    match refused {
+        Refused::Invalid(violations) => invalid(violations),
+        Refused::Conflict { newest } => precondition(newest),
+        Refused::NotFound => not_found(),
+        Refused::Failed(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, "not-stored", reason),
+    }
+}
+
+/// The generation in `If-Match` is not the newest.
+pub(crate) fn precondition(newest: u64) -> Answer {
+    let detail = format!("The configuration is at generation {newest} now. Read it again, then repeat.");
+    answer(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
+}
+
+/// No such object, or no such address.
+pub(crate) fn not_found() -> Answer {
+    answer(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.")
+}
+
+impl Answer {
+    /// To be asked again after this time.
+    pub(crate) fn after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time);
+        self
+    }
+}
+
+/// The same words for all problems of a kind.
+fn title(kind: &str) -> &'static str {
+    match kind {
+        "cross-origin" => "Request of another site",
+        "invalid-configuration" => "The configuration would not be valid",
+        "malformed-json" => "The body could not be read",
+        "method-not-allowed" => "Not possible here",
+        "not-found" => "Not found",
+        "not-stored" => "The change could not be stored",
+        "password-change-required" => "The first password must be changed",
+        "password-refused" => "The new password breaks a rule",
+        "payload-too-large" => "The body is too large",
+        "precondition-failed" => "Somebody else changed the configuration",
+        "service-unavailable" => "A service of the unit does not answer",
+        "timeout" => "The request took too long",
+        "too-many-attempts" => "Too many wrong passwords",
+        "unauthorized" => "User and password are needed",
+        "unsupported-media-type" => "The body is not JSON",
+        _ => "Refused",
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static(r#"Basic realm="Evener", charset="UTF-8""#),
+            );
+        }
+        if let Some(time) = self.retry_after {
+            let seconds = time.as_millis().div_ceil(1000).max(1);
+            headers.insert(RETRY_AFTER, crate::pages::login::number(seconds));
+        }
+        response
+    }
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        answer.into_response()
+    }
+}

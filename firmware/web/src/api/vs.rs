@@ -1,0 +1,130 @@
+//! `/api/v1/vs`: virtual services.
+
+use super::body::JsonBody;
+use super::caller::Caller;
+use super::problem::{self, Answer};
+use super::tagged;
+use crate::app::{App, Refused};
+use crate::status::VsStatus;
+use crate::unit::Unit;
+use axum::extract::{Path, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use evener_api::control::{Accepted, Change, Snapshot, Violation};
+use evener_config::{VirtualService, VsId};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A service as it is given out.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    service: &'a VirtualService,
+    status: VsStatus,
+}
+
+/// `GET /api/v1/vs`.
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Response {
+    let unit = Unit::look(&app, caller.snapshot).await;
+    let all: Vec<Shown<'_>> =
+        unit.services().iter().map(|service| Shown { service, status: unit.status_of(service) }).collect();
+    tagged(unit.snapshot.generation, &all)
+}
+
+/// `GET /api/v1/vs/{vs}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(vs): Path<u32>,
+) -> Result<Response, Answer> {
+    let service = find(&caller.snapshot, VsId(vs))?.clone();
+    Ok(shown(&app, caller.snapshot, &service).await)
+}
+
+/// `POST /api/v1/vs`.
+pub(crate) async fn add(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Answer> {
+    let service: VirtualService = body.read()?;
+    if service.id != VsId(0) {
+        return Err(id_is_given());
+    }
+    let change = Change::AddVs(service);
+    let accepted =
+        app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    let vs = accepted.vs.unwrap_or_default();
+    let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
+    let service = find(&snapshot, vs)?.clone();
+    Ok(created(&format!("/api/v1/vs/{}", vs.0), shown(&app, snapshot, &service).await))
+}
+
+/// `PUT /api/v1/vs/{vs}`.
+pub(crate) async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    Path(vs): Path<u32>,
+    body: JsonBody,
+) -> Result<Response, Answer> {
+    let mut service: VirtualService = body.read()?;
+    if service.id != VsId(0) && service.id != VsId(vs) {
+        return Err(id_differs());
+    }
+    service.id = VsId(vs);
+    let change = Change::ReplaceVs(service);
+    let accepted =
+        app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
+    let service = find(&snapshot, VsId(vs))?.clone();
+    Ok(shown(&app, snapshot, &service).await)
+}
+
+/// `DELETE /api/v1/vs/{vs}`.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(vs): Path<u32>,
+) -> Result<StatusCode, Answer> {
+    let change = Change::DeleteVs(VsId(vs));
+    app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn shown(app: &App, snapshot: Arc<Snapshot>, service: &VirtualService) -> Response {
+    let unit = Unit::look(app, snapshot).await;
+    let status = unit.status_of(service);
+    tagged(unit.snapshot.generation, &Shown { service, status })
+}
+
+/// The service of this id.
+///
+/// # Errors
+/// 404.
+pub(crate) fn find(snapshot: &Snapshot, vs: VsId) -> Result<&VirtualService, Answer> {
+    let services = &snapshot.config.shared.virtual_services;
+    services.iter().find(|service| service.id == vs).ok_or_else(problem::not_found)
+}
+
+/// The configuration after a change; `None` when it has not come from control yet, or is gone again.
+pub(crate) fn after(app: &App, accepted: Accepted) -> Option<Arc<Snapshot>> {
+    app.snapshot().filter(|snapshot| snapshot.generation >= accepted.generation)
+}
+
+/// 201 with the address of what was made.
+pub(crate) fn created(path: &str, mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(value) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response.into_response()
+}
+
+/// Refuses an id in a request to add.
+pub(crate) fn id_is_given() -> Answer {
+    let reason = String::from("The unit gives the id: leave it out.");
+    problem::refused(Refused::Invalid(vec![Violation { field: String::from("id"), reason }]))
+}
+
+/// Refuses a body whose id is not the one in the address.
+pub(crate) fn id_differs() -> Answer {
+    let reason = String::from("This is not the id in the address: leave it out or make them equal.");
+    problem::refused(Refused::Invalid(vec![Violation { field: String::from("id"), reason }]))
+}

@@ -1,0 +1,255 @@
+//! What every request handler shares: the configuration as it is now, the way to the other services, sessions.
+
+use crate::clock::Clock;
+use crate::password::{PasswordError, Passwords};
+use crate::rates::Rates;
+use crate::session::{Session, Sessions};
+use crate::throttle::Throttle;
+use evener_api::Service;
+use evener_api::control::{self, Accepted, Change, Reply, Snapshot, Transaction};
+use evener_config::{PasswordHash, User};
+use evener_ipc::{IpcError, Subscription};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The one account that may administer the unit in this version.
+pub(crate) const ADMINISTRATOR: &str = "bal";
+/// How long a page waits for the configuration that its own change made.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The address that a request came from; the server puts it into the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source(pub IpAddr);
+
+/// Shared by all requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    run: PathBuf,
+    cookie: String,
+    clock: Clock,
+    config: Subscription<Snapshot>,
+    passwords: Passwords,
+    throttle: Mutex<Throttle>,
+    sessions: Mutex<Sessions>,
+    rates: Mutex<Rates>,
+}
+
+/// Why nobody was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// User or password is wrong; which of them is not told.
+    Wrong,
+    /// Too many were wrong: none is looked at for this long.
+    Wait(Duration),
+    /// Control has not said yet who the users are.
+    NotReady,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// These fields.
+    Invalid(Vec<control::Violation>),
+    /// The configuration is newer than the caller thought.
+    Conflict {
+        /// Its generation.
+        newest: u64,
+    },
+    /// What was to be changed is not there.
+    NotFound,
+    /// Control is away, or could not store it; in words.
+    Failed(String),
+}
+
+impl App {
+    /// Follows control's configuration over the sockets in `run`. `unit_id` tells this unit's cookies from those
+    /// of another one behind the same name. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the kernel gives no randomness.
+    pub fn new(run: &Path, unit_id: &str, clock: Clock) -> Result<Self, crate::WebError> {
+        let config = evener_ipc::subscribe(run.to_owned(), Service::Control, control::Request::Subscribe);
+        let inner = Inner {
+            run: run.to_owned(),
+            cookie: format!("evener-{unit_id}"),
+            clock,
+            config,
+            passwords: Passwords::new().map_err(|_| crate::WebError::Randomness)?,
+            throttle: Mutex::default(),
+            sessions: Mutex::default(),
+            rates: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The directory of the services' sockets.
+    pub(crate) fn run(&self) -> &Path {
+        &self.inner.run
+    }
+
+    /// Name of the session cookie; differs from unit to unit.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.inner.cookie
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// A receiver of the configuration.
+    pub(crate) fn config(&self) -> Subscription<Snapshot> {
+        self.inner.config.clone()
+    }
+
+    /// The configuration now; `None` until control gave the first.
+    pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.inner.config.borrow().clone()
+    }
+
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        lock(&self.inner.sessions)
+    }
+
+    pub(crate) fn rates(&self) -> MutexGuard<'_, Rates> {
+        lock(&self.inner.rates)
+    }
+
+    /// The user whose password this is, who may administer the unit.
+    ///
+    /// # Errors
+    /// Who is denied what, see [`Denied`].
+    pub(crate) async fn authenticate(
+        &self,
+        source: Source,
+        name: &str,
+        password: &str,
+    ) -> Result<User, Denied> {
+        let admitted = |app: &Self| lock(&app.inner.throttle).admit(source.0, name, app.inner.clock.now_ms());
+        admitted(self).map_err(Denied::Wait)?;
+        let snapshot = self.snapshot().ok_or(Denied::NotReady)?;
+        let user = administrator(&snapshot).filter(|user| user.name == name);
+        let phc = user.map(|user| user.password.0.as_str());
+        // Those who waited for their turn beside many others are asked again, or they would all be looked at.
+        let again = || admitted(self).is_ok();
+        let outcome = self.inner.passwords.is_right(password, phc, self.inner.clock.now_ms(), again).await;
+        let now_ms = self.inner.clock.now_ms();
+        match (outcome, user) {
+            (Some(true), Some(user)) => {
+                lock(&self.inner.throttle).right(source.0, name, now_ms);
+                Ok(user.clone())
+            }
+            (None, _) => Err(admitted(self).err().map_or(Denied::Wrong, Denied::Wait)),
+            _ => {
+                lock(&self.inner.throttle).wrong(source.0, name, now_ms);
+                tracing::warn!(source = %source.0, user = %name, "wrong password");
+                Err(Denied::Wrong)
+            }
+        }
+    }
+
+    /// Begins a session; gives its cookie's value.
+    ///
+    /// # Errors
+    /// When the kernel gives no randomness.
+    pub(crate) fn begin_session(&self, user: &User) -> Result<String, crate::WebError> {
+        let mut entropy = [0; 64];
+        getrandom::fill(&mut entropy).map_err(|_| crate::WebError::Randomness)?;
+        let now_ms = self.inner.clock.now_ms();
+        Ok(self.sessions().begin(&user.name, &user.password.0, &entropy, now_ms))
+    }
+
+    /// The live session of this cookie, and its user as configured now.
+    pub(crate) fn session(&self, token: &str, active: bool) -> Option<(Session, User)> {
+        let session = self.sessions().find(token, active, self.inner.clock.now_ms())?;
+        let snapshot = self.snapshot()?;
+        let user = administrator(&snapshot)
+            .filter(|user| user.name == session.user && session.is_of_password(&user.password.0));
+        if user.is_none() {
+            self.sessions().end(token);
+        }
+        Some((session, user?.clone()))
+    }
+
+    /// Changes the configuration, and waits until this process has the new one.
+    ///
+    /// # Errors
+    /// Why not, see [`Refused`].
+    pub(crate) async fn apply(
+        &self,
+        author: &str,
+        based_on: Option<u64>,
+        change: Change,
+    ) -> Result<Accepted, Refused> {
+        let transaction = Transaction { author: author.to_owned(), based_on, change };
+        let request = control::Request::Apply(Box::new(transaction));
+        let reply: Result<Reply, IpcError> =
+            evener_ipc::call(&self.inner.run, Service::Control, &request).await;
+        match reply {
+            Ok(Reply::Accepted(accepted)) => {
+                let newer = |state: &Option<Arc<Snapshot>>| {
+                    state.as_ref().is_some_and(|snapshot| snapshot.generation >= accepted.generation)
+                };
+                let mut config = self.config();
+                // Late is no failure: the change is made, the page only shows it at the next look.
+                let _ = tokio::time::timeout(SEEN_WITHIN, config.wait_for(newer)).await;
+                Ok(accepted)
+            }
+            Ok(Reply::Invalid(violations)) => Err(Refused::Invalid(violations)),
+            Ok(Reply::Conflict { newest }) => Err(Refused::Conflict { newest }),
+            Ok(Reply::NotFound) => Err(Refused::NotFound),
+            Ok(Reply::Failed(reason)) => Err(Refused::Failed(reason)),
+            Ok(other) => {
+                tracing::error!(?other, "control gave an answer that does not fit the question");
+                Err(Refused::Failed(String::from("control refused the change")))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "control does not answer");
+                Err(Refused::Failed(String::from("control does not answer; nothing was changed")))
+            }
+        }
+    }
+
+    /// Gives the user a new password.
+    ///
+    /// # Errors
+    /// The rule that it breaks, or why control did not store it.
+    pub(crate) async fn change_password(&self, user: &User, new: &str) -> Result<(), NewPassword> {
+        let now_ms = self.inner.clock.now_ms();
+        let phc = self
+            .inner
+            .passwords
+            .hash_new(&user.name, new, &user.password.0, now_ms)
+            .await
+            .map_err(NewPassword::Rule)?;
+        let change = Change::SetPassword { user: user.name.clone(), password: PasswordHash(phc) };
+        self.apply(&user.name, None, change).await.map_err(NewPassword::Refused)?;
+        tracing::info!(user = %user.name, "password changed");
+        Ok(())
+    }
+}
+
+/// Why a password was not changed.
+#[derive(Debug)]
+pub(crate) enum NewPassword {
+    /// It breaks a rule.
+    Rule(PasswordError),
+    /// Control did not take it.
+    Refused(Refused),
+}
+
+/// The administrator as configured.
+pub(crate) fn administrator(snapshot: &Snapshot) -> Option<&User> {
+    snapshot.config.shared.users.iter().find(|user| user.name == ADMINISTRATOR)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is inside is consistent after each statement, so a panicked holder left nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,236 @@
+//! What was typed into a form, and what it means.
+//!
+//! The inputs carry the names that the fields have in the model (`check.interval_s`), so that what control says
+//! about a field finds its input again. Everything typed is kept as text: a page that refuses it can show it
+//! again unchanged.
+
+mod read;
+
+use evener_api::control::Violation;
+use evener_config::{Address, CheckKind, ForwardedFor, HttpMethod, Protocol, RealServer, Scheduler};
+use evener_config::{VirtualService, VsId};
+use std::collections::BTreeMap;
+
+/// A form's inputs and what is wrong with them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Form {
+    values: BTreeMap<String, String>,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Form {
+    /// What a browser sent. The last of several values of one name counts.
+    pub(crate) fn typed(pairs: Vec<(String, String)>) -> Self {
+        Self { values: pairs.into_iter().collect(), violations: Vec::new() }
+    }
+
+    /// The inputs of a service, its real servers left out.
+    pub(crate) fn of_service(service: &VirtualService) -> Self {
+        let mut form = Self::default();
+        form.set("name", &service.name);
+        match &service.address {
+            Address::Literal(address) => {
+                form.set("address.kind", "literal");
+                form.set("address.literal", address);
+            }
+            Address::Own(interface) => {
+                form.set("address.kind", "own");
+                form.set("address.own", &interface.0);
+            }
+        }
+        form.set("port", service.port);
+        form.set("protocol", word(service.protocol));
+        form.tick("enabled", service.enabled);
+        form.set("scheduler", word(service.scheduler));
+        form.set("forwarded_for", word(service.forwarded_for));
+        form.set_check(service);
+        let timeouts = &service.timeouts;
+        form.set("timeouts.request_head_s", timeouts.request_head_s);
+        form.set("timeouts.connect_s", timeouts.connect_s);
+        form.set("timeouts.response_head_s", timeouts.response_head_s);
+        form.set("timeouts.idle_s", timeouts.idle_s);
+        form.set("timeouts.keep_alive_s", timeouts.keep_alive_s);
+        let limits = &service.limits;
+        form.set("limits.connections", limits.connections);
+        form.set("limits.request_head_bytes", limits.request_head_bytes);
+        form.set("limits.request_headers", limits.request_headers);
+        form
+    }
+
+    fn set_check(&mut self, service: &VirtualService) {
+        let check = &service.check;
+        let (kind, http) = match &check.kind {
+            CheckKind::Http(http) => ("http", http.clone()),
+            CheckKind::Tcp => ("tcp", Default::default()),
+            CheckKind::None => ("none", Default::default()),
+        };
+        self.set("check.kind", kind);
+        self.set("check.http.method", word(http.method));
+        self.set("check.http.path", &http.path);
+        self.set("check.http.host", http.host.unwrap_or_default());
+        let statuses: Vec<String> = http.extra_good_statuses.iter().map(u16::to_string).collect();
+        self.set("check.http.extra_good_statuses", statuses.join(", "));
+        self.set("check.interval_s", check.interval_s);
+        self.set("check.timeout_s", check.timeout_s);
+        self.set("check.retries", check.retries);
+        self.set("check.port", check.port.map(|port| port.to_string()).unwrap_or_default());
+    }
+
+    /// The inputs of a service that is yet to be made: every default.
+    pub(crate) fn of_new_service() -> Self {
+        let mut form = Self::of_service(&VirtualService {
+            id: VsId(0),
+            name: String::new(),
+            address: Address::Literal(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+            port: 80,
+            protocol: Protocol::default(),
+            kind: evener_config::ServiceKind::default(),
+            enabled: true,
+            scheduler: Scheduler::default(),
+            check: evener_config::HealthCheck::default(),
+            forwarded_for: ForwardedFor::default(),
+            timeouts: evener_config::ServiceTimeouts::default(),
+            limits: evener_config::Limits::default(),
+            real_servers: Vec::new(),
+        });
+        form.set("address.literal", "");
+        form
+    }
+
+    /// The inputs of a real server.
+    pub(crate) fn of_server(server: &RealServer) -> Self {
+        let mut form = Self::default();
+        form.set("address", server.address);
+        form.set("port", server.port);
+        form.set("weight", server.weight.0);
+        form.tick("enabled", server.enabled);
+        form
+    }
+
+    /// The inputs of a real server that is yet to be made, on the service's port.
+    pub(crate) fn of_new_server(service: &VirtualService) -> Self {
+        let mut form = Self::default();
+        form.set("address", "");
+        form.set("port", service.port);
+        form.set("weight", evener_config::Weight::default().0);
+        form.tick("enabled", true);
+        form
+    }
+
+    /// What an input holds; empty when there is no such input.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a box is ticked.
+    pub(crate) fn ticked(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// What is wrong with an input.
+    pub(crate) fn complaints<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.violations.iter().filter(move |one| input_of(&one.field) == name).map(|one| one.reason.as_str())
+    }
+
+    /// Takes over what control said.
+    pub(crate) fn refuse(&mut self, violations: Vec<Violation>) {
+        self.violations.extend(violations);
+    }
+
+    fn complain(&mut self, field: &str, reason: impl Into<String>) {
+        self.violations.push(Violation { field: field.to_owned(), reason: reason.into() });
+    }
+
+    fn set(&mut self, name: &str, value: impl ToString) {
+        self.values.insert(name.to_owned(), value.to_string());
+    }
+
+    fn tick(&mut self, name: &str, on: bool) {
+        if on {
+            self.set(name, "on");
+        }
+    }
+}
+
+/// The words of an option, as the model spells them.
+pub(crate) trait Word: Copy + PartialEq + 'static {
+    /// Every option with its value and its label.
+    const ALL: &'static [(Self, &'static str, &'static str)];
+}
+
+impl Word for Protocol {
+    const ALL: &'static [(Self, &'static str, &'static str)] =
+        &[(Self::Tcp, "tcp", "TCP"), (Self::Udp, "udp", "UDP (kept, not active in this version)")];
+}
+
+impl Word for Scheduler {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::RoundRobin, "round_robin", "Round robin"),
+        (Self::WeightedRoundRobin, "weighted_round_robin", "Weighted round robin"),
+    ];
+}
+
+impl Word for ForwardedFor {
+    const ALL: &'static [(Self, &'static str, &'static str)] =
+        &[(Self::XForwardedFor, "x_forwarded_for", "Add X-Forwarded-For"), (Self::None, "none", "Add nothing")];
+}
+
+impl Word for HttpMethod {
+    const ALL: &'static [(Self, &'static str, &'static str)] =
+        &[(Self::Head, "HEAD", "HEAD"), (Self::Get, "GET", "GET")];
+}
+
+fn word<W: Word>(value: W) -> &'static str {
+    W::ALL.iter().find(|(option, ..)| *option == value).map_or("", |(_, word, _)| word)
+}
+
+/// The label of an option.
+pub(crate) fn label<W: Word>(value: W) -> &'static str {
+    W::ALL.iter().find(|(option, ..)| *option == value).map_or("", |(.., label)| label)
+}
+
+/// The path of a field within its service or real server: what comes after the last list index that leads there.
+pub(crate) fn within(field: &str) -> &str {
+    ["real_servers[", "virtual_services["]
+        .iter()
+        .find_map(|list| field.split_once(list)?.1.split_once("].").map(|(_, rest)| rest))
+        .unwrap_or(field)
+}
+
+/// Name of the input that a field of the model is typed into.
+pub(crate) fn input_of(field: &str) -> &str {
+    let field = within(field);
+    let field = field.split_once('[').map_or(field, |(list, _)| list);
+    const HTTP: [(&str, &str); 4] = [
+        ("method", "check.http.method"),
+        ("path", "check.http.path"),
+        ("host", "check.http.host"),
+        ("extra_good_statuses", "check.http.extra_good_statuses"),
+    ];
+    if let Some(rest) = field.strip_prefix("check.kind.") {
+        let name = rest.strip_prefix("http.").unwrap_or(rest);
+        return HTTP.iter().find(|(one, _)| *one == name).map_or("check.kind", |(_, input)| input);
+    }
+    field
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_control_says_finds_its_input() {
+        for (field, input) in [
+            ("shared.virtual_services[0].port", "port"),
+            ("shared.virtual_services[12].check.interval_s", "check.interval_s"),
+            ("shared.virtual_services[1].check.kind.http.path", "check.http.path"),
+            ("shared.virtual_services[1].check.kind.path", "check.http.path"),
+            ("shared.virtual_services[1].check.kind.http.extra_good_statuses[2]", "check.http.extra_good_statuses"),
+            ("shared.virtual_services[0].real_servers[3].weight", "weight"),
+            ("shared.virtual_services[0].address.literal", "address.literal"),
+            ("unit.hostname", "unit.hostname"),
+        ] {
+            assert_eq!(input_of(field), input);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What surrounds every page: menu, the unit's name, warnings that must not be overlooked.
+
+use super::icons;
+use crate::assets::{MARK, SCRIPT, STYLE};
+use crate::gate::Visitor;
+use crate::unit::Unit;
+use maud::{DOCTYPE, Markup, html};
+
+/// Which entry of the menu a page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tab {
+    Home,
+    Services,
+    System,
+}
+
+/// A page for somebody who is logged in.
+pub(crate) fn page(tab: Tab, title: &str, visitor: &Visitor, unit: &Unit, content: &Markup) -> Markup {
+    let hostname = unit.hostname();
+    document(
+        &format!("{title} · {hostname}"),
+        html! {
+            a class="skip" href="#content" { "Skip to the content" }
+            div class="frame" {
+                header class="side" {
+                    a class="brand" href="/" {
+                        (icons::mark())
+                        span { b { "Evener" } span class="unit" { (hostname) } }
+                    }
+                    (menu(tab))
+                    form class="leave" method="post" action="/logout" {
+                        (csrf(visitor))
+                        span class="who" { "Logged in as " b { (visitor.user.name) } }
+                        a href="/password" { "Change password" }
+                        button class="quiet" type="submit" { (icons::icon(icons::LEAVE)) "Log out" }
+                    }
+                }
+                main id="content" tabindex="-1" {
+                    (warnings(unit))
+                    (content)
+                }
+            }
+        },
+    )
+}
+
+/// A page for somebody whom we may not know: log-in, and messages.
+pub(crate) fn bare(title: &str, content: &Markup) -> Markup {
+    document(
+        title,
+        html! {
+            main class="bare" id="content" {
+                div class="brand" { (icons::mark()) b { "Evener" } }
+                div class="card" { (content) }
+            }
+        },
+    )
+}
+
+/// The hidden input that shows that a form came from our page.
+pub(crate) fn csrf(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name="csrf" value=(visitor.session.csrf); }
+}
+
+fn document(title: &str, body: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Evener" }
+                link rel="icon" type="image/svg+xml" href=(MARK.path());
+                link rel="stylesheet" href=(STYLE.path());
+                script src=(SCRIPT.path()) defer {}
+            }
+            body { (body) }
+        }
+    }
+}
+
+fn menu(tab: Tab) -> Markup {
+    let entries = [
+        (Tab::Home, "/", "Home", icons::HOME),
+        (Tab::Services, "/services", "Virtual Services", icons::SERVICES),
+        (Tab::System, "/system", "System", icons::SYSTEM),
+    ];
+    html! {
+        nav aria-label="Main" {
+            ul {
+                @for (entry, href, name, drawing) in entries {
+                    li {
+                        a href=(href) aria-current=[(entry == tab).then_some("page")] {
+                            (icons::icon(drawing)) span { (name) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Everything about the unit that somebody has to look after.
+fn warnings(unit: &Unit) -> Markup {
+    let told = unit.init.iter().flat_map(|init| init.warnings.iter().map(String::as_str));
+    let silent: Vec<&str> = unit.silent.iter().map(|service| service.name()).collect();
+    html! {
+        div id="warnings" data-live class="notes" {
+            @for warning in told {
+                p class="note warning" { (icons::icon(icons::WARNING)) span { (warning) } }
+            }
+            @if unit.update.as_ref().is_some_and(|update| update.degraded) {
+                p class="note warning" {
+                    (icons::icon(icons::WARNING))
+                    span { "No copy of the slot table was valid; it was derived from the firmware in the slots." }
+                }
+            }
+            @if !silent.is_empty() {
+                p class="note warning" role="status" {
+                    (icons::icon(icons::WARNING))
+                    span {
+                        @if silent.len() == 1 { "The service " } @else { "The services " }
+                        b { (silent.join(", ")) }
+                        @if silent.len() == 1 { " does not answer. " } @else { " do not answer. " }
+                        "What is shown without them may be old or missing; traffic is served on."
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Says that a change was made; `done` is the word in the address that the change led to.
+pub(crate) fn done(done: Option<&str>) -> Markup {
+    let text = match done {
+        Some("added") => "Added. The change is in force.",
+        Some("saved") => "Saved. The change is in force.",
+        Some("deleted") => "Deleted. The change is in force.",
+        Some("password") => "Your password was changed.",
+        _ => return html! {},
+    };
+    html! { p class="note good" role="status" { (text) } }
+}

@@ -1,0 +1,239 @@
+//! To add, change and delete a virtual service.
+
+use super::fields::{self, Field};
+use super::{layout, service_path};
+use crate::app::{App, Refused};
+use crate::form::Form;
+use crate::gate::{Operator, OperatorPosted, Visitor};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use evener_api::control::Change;
+use evener_config::{ForwardedFor, HttpMethod, Protocol, Scheduler, VirtualService, VsId};
+use maud::{Markup, html};
+use sha2::{Digest, Sha256};
+
+/// `GET /services/new`.
+pub(crate) async fn new(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    show(&app, &visitor, None, &Form::of_new_service(), None, StatusCode::OK).await
+}
+
+/// `POST /services/new`.
+pub(crate) async fn add(State(app): State<App>, posted: OperatorPosted) -> Response {
+    let OperatorPosted { visitor, mut form } = posted;
+    let Some(service) = form.service(VsId(0), Vec::new()) else {
+        return show(&app, &visitor, None, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
+    };
+    match app.apply(&visitor.user.name, None, Change::AddVs(service)).await {
+        Ok(accepted) => {
+            let path = accepted.vs.map_or_else(|| String::from("/services"), service_path);
+            Redirect::to(&format!("{path}?done=added")).into_response()
+        }
+        Err(refused) => {
+            let (status, problem) = super::explain(refused, &mut form);
+            show(&app, &visitor, None, &form, problem.as_deref(), status).await
+        }
+    }
+}
+
+/// `GET /services/{vs}/edit`.
+pub(crate) async fn edit(State(app): State<App>, Operator(visitor): Operator, Path(vs): Path<u32>) -> Response {
+    let Some(service) = super::services::find(&visitor, VsId(vs)) else { return super::gone() };
+    show(&app, &visitor, Some(service), &Form::of_service(service), None, StatusCode::OK).await
+}
+
+/// `POST /services/{vs}/edit`.
+pub(crate) async fn save(State(app): State<App>, Path(vs): Path<u32>, posted: OperatorPosted) -> Response {
+    let OperatorPosted { visitor, mut form } = posted;
+    let Some(present) = super::services::find(&visitor, VsId(vs)) else { return super::gone() };
+    let Some(service) = form.service(present.id, present.real_servers.clone()) else {
+        return show(&app, &visitor, Some(present), &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
+    };
+    if form.value("seen") != seen(present) {
+        let problem = Some(super::CHANGED_MEANWHILE);
+        return show(&app, &visitor, Some(present), &form, problem, StatusCode::CONFLICT).await;
+    }
+    // Based on this very generation, or real servers added in this moment would be lost.
+    let based_on = Some(visitor.snapshot.generation);
+    match app.apply(&visitor.user.name, based_on, Change::ReplaceVs(service)).await {
+        Ok(_) => Redirect::to(&format!("{}?done=saved", service_path(VsId(vs)))).into_response(),
+        Err(refused) => {
+            let (status, problem) = super::explain(refused, &mut form);
+            show(&app, &visitor, Some(present), &form, problem.as_deref(), status).await
+        }
+    }
+}
+
+/// `GET /services/{vs}/delete`.
+pub(crate) async fn ask_delete(
+    State(app): State<App>,
+    Operator(visitor): Operator,
+    Path(vs): Path<u32>,
+) -> Response {
+    let Some(service) = super::services::find(&visitor, VsId(vs)) else { return super::gone() };
+    let unit = super::look(&app, &visitor).await;
+    let path = service_path(service.id);
+    let servers = super::text::count(service.real_servers.len(), "real server", "real servers");
+    let content = html! {
+        div class="card narrow" data-confirm {
+            h1 { "Delete " (super::services::title(service)) "?" }
+            p {
+                "Clients of " b { (super::services::address(service)) } " will be refused from now on. "
+                "Its " (servers) " go from the configuration with it; the machines themselves are not touched."
+            }
+            (confirm(&visitor, &format!("{path}/delete"), "Delete this virtual service", &path))
+        }
+    };
+    super::page(layout::page(layout::Tab::Services, "Delete", &visitor, &unit, &content))
+}
+
+/// `POST /services/{vs}/delete`.
+pub(crate) async fn delete(State(app): State<App>, Path(vs): Path<u32>, posted: OperatorPosted) -> Response {
+    let change = Change::DeleteVs(VsId(vs));
+    match app.apply(&posted.visitor.user.name, None, change).await {
+        Ok(_) => Redirect::to("/services?done=deleted").into_response(),
+        Err(refused) => not_deleted(refused),
+    }
+}
+
+/// The page after a deletion that was refused.
+pub(crate) fn not_deleted(refused: Refused) -> Response {
+    if matches!(refused, Refused::NotFound) {
+        return super::gone();
+    }
+    let mut form = Form::default();
+    let (status, problem) = super::explain(refused, &mut form);
+    let reasons: Vec<&str> = form.violations.iter().map(|one| one.reason.as_str()).collect();
+    super::message(status, "Not deleted", problem.as_deref().unwrap_or(&reasons.join(" ")))
+}
+
+/// The form that asks for certain.
+pub(crate) fn confirm(visitor: &Visitor, action: &str, verb: &str, back: &str) -> Markup {
+    html! {
+        form method="post" action=(action) class="actions" {
+            (layout::csrf(visitor))
+            button class="danger" type="submit" { (verb) }
+            a class="button" href=(back) data-cancel { "Cancel" }
+        }
+    }
+}
+
+/// Fingerprint of a service's own settings, to notice that somebody else changed them meanwhile.
+fn seen(service: &VirtualService) -> String {
+    let own = VirtualService { real_servers: Vec::new(), ..service.clone() };
+    let digest = Sha256::digest(serde_json::to_vec(&own).unwrap_or_default());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn show(
+    app: &App,
+    visitor: &Visitor,
+    present: Option<&VirtualService>,
+    form: &Form,
+    problem: Option<&str>,
+    status: StatusCode,
+) -> Response {
+    let unit = super::look(app, visitor).await;
+    let title = present.map_or_else(|| String::from("Add a virtual service"), |one| format!("Edit {}", super::services::title(one)));
+    let back = present.map_or_else(|| String::from("/services"), |one| service_path(one.id));
+    let interfaces: Vec<&str> =
+        unit.net.iter().flat_map(|net| &net.interfaces).map(|one| one.name.0.as_str()).collect();
+    let content = html! {
+        nav class="crumbs" aria-label="Where you are" {
+            a href="/services" { "Virtual Services" } span aria-hidden="true" { "/" }
+            @if let Some(present) = present { a href=(back) { (super::services::title(present)) } span aria-hidden="true" { "/" } }
+        }
+        h1 { (title) }
+        (fields::summary(form, problem))
+        form class="settings" method="post" novalidate {
+            (layout::csrf(visitor))
+            @if let Some(present) = present { input type="hidden" name="seen" value=(seen(present)); }
+            (basics(form, &interfaces))
+            (check(form))
+            (advanced(form))
+            div class="actions" {
+                button class="primary" type="submit" { @if present.is_some() { "Save" } @else { "Add the virtual service" } }
+                a class="button" href=(back) { "Cancel" }
+            }
+        }
+    };
+    let markup = layout::page(layout::Tab::Services, &title, visitor, &unit, &content);
+    (status, Html(markup.into_string())).into_response()
+}
+
+fn basics(form: &Form, interfaces: &[&str]) -> Markup {
+    let own = form.value("address.kind") == "own";
+    html! {
+        fieldset class="card" {
+            legend { "Basic settings" }
+            (fields::text(form, Field { name: "name", label: "Name", hint: "What you call it, up to 64 characters. May be empty.", unit: "" }))
+            div class="field options" role="radiogroup" aria-labelledby="l-address" {
+                span class="label" id="l-address" { "Address that clients use" }
+                label class="option" { input type="radio" name="address.kind" value="literal" checked[!own] data-shows="literal"; "This IP address" }
+                label class="option" { input type="radio" name="address.kind" value="own" checked[own] data-shows="own"; "This unit’s own address, on an interface" }
+                div class="hint" id="f-address" { @for complaint in form.complaints("address") { p class="complaint" { (complaint) } } }
+            }
+            div data-shown="address.kind literal" {
+                (fields::text(form, Field { name: "address.literal", label: "IP address", hint: "IPv4 or IPv6, such as 192.0.2.10.", unit: "" }))
+            }
+            div data-shown="address.kind own" {
+                (fields::suggested(form, Field { name: "address.own", label: "Interface", hint: "Each unit of a pair uses the address that it has there itself, such as that of eth0.", unit: "" }, "interfaces"))
+                datalist id="interfaces" { @for name in interfaces { option value=(name) {} } }
+            }
+            (fields::number(form, Field { name: "port", label: "Port", hint: "1 to 65535. Port and protocol must be free on the address.", unit: "" }))
+            (fields::select::<Protocol>(form, Field { name: "protocol", label: "Protocol", hint: "What is spoken on it is HTTP/1.1, balanced request by request.", unit: "" }))
+            (fields::select::<Scheduler>(form, Field { name: "scheduler", label: "Scheduling method", hint: "How the next real server is chosen. Round robin takes each in turn; weighted follows the servers’ weights.", unit: "" }))
+            (fields::tick(form, Field { name: "enabled", label: "Enabled", hint: "A disabled service does not listen.", unit: "" }))
+        }
+    }
+}
+
+fn check(form: &Form) -> Markup {
+    const KINDS: [(&str, &str); 3] =
+        [("http", "HTTP: a request is answered well"), ("tcp", "TCP: a connection opens"), ("none", "None: servers always count as up")];
+    html! {
+        fieldset class="card" {
+            legend { "Health check" }
+            (fields::choose(form, Field { name: "check.kind", label: "Check", hint: "How each real server is probed.", unit: "" }, &KINDS))
+            div class="pair" data-shown="check.kind http" {
+                (fields::select::<HttpMethod>(form, Field { name: "check.http.method", label: "Method", hint: "Default HEAD.", unit: "" }))
+                (fields::text(form, Field { name: "check.http.path", label: "Path", hint: "Starts with /, up to 126 characters. Default /.", unit: "" }))
+                (fields::text(form, Field { name: "check.http.host", label: "Host header", hint: "Empty: the server’s address and port.", unit: "" }))
+                (fields::text(form, Field { name: "check.http.extra_good_statuses", label: "Other good statuses", hint: "Besides 200 to 299: numbers from 300 to 599, such as 301, 404.", unit: "" }))
+            }
+            div class="pair" data-shown="check.kind http tcp" {
+                (fields::number(form, Field { name: "check.interval_s", label: "Interval", hint: "1 to 901, at least time-out × tries + 1. Default 9.", unit: "s" }))
+                (fields::number(form, Field { name: "check.timeout_s", label: "Time-out", hint: "How long a server has to answer, 1 to 60. Default 4.", unit: "s" }))
+                (fields::number(form, Field { name: "check.retries", label: "Tries", hint: "Probes that fail in a row before a server is down, 1 to 15. Default 2.", unit: "" }))
+                (fields::number(form, Field { name: "check.port", label: "Port to probe", hint: "Empty: the server’s own.", unit: "" }))
+            }
+        }
+    }
+}
+
+fn advanced(form: &Form) -> Markup {
+    let wrong = form.violations.iter().any(|one| {
+        let input = crate::form::input_of(&one.field);
+        input.starts_with("timeouts.") || input.starts_with("limits.") || input == "forwarded_for"
+    });
+    html! {
+        details class="card" open[wrong] {
+            summary { "Advanced: client address, time-outs, limits" }
+            (fields::select::<ForwardedFor>(form, Field { name: "forwarded_for", label: "Client address", hint: "Whether real servers are told the client’s address in a header.", unit: "" }))
+            h3 { "Time-outs" }
+            div class="pair" {
+                (fields::number(form, Field { name: "timeouts.request_head_s", label: "Request head", hint: "For a client’s whole request head, 1 to 3600. Default 10.", unit: "s" }))
+                (fields::number(form, Field { name: "timeouts.connect_s", label: "Connect", hint: "For a connection to a real server to open, 1 to 300. Default 4.", unit: "s" }))
+                (fields::number(form, Field { name: "timeouts.response_head_s", label: "Answer", hint: "For a real server’s response head, 1 to 86400. Default 60.", unit: "s" }))
+                (fields::number(form, Field { name: "timeouts.idle_s", label: "Idle", hint: "Without a byte in the middle of a message or on a WebSocket, 1 to 86400. Default 660.", unit: "s" }))
+                (fields::number(form, Field { name: "timeouts.keep_alive_s", label: "Keep-alive", hint: "Between two requests on one connection, 1 to 3600. Default 60.", unit: "s" }))
+            }
+            h3 { "Limits" }
+            div class="pair" {
+                (fields::number(form, Field { name: "limits.connections", label: "Client connections", hint: "Open at a time; further ones wait. 1 to 1000000. Default 20000.", unit: "" }))
+                (fields::number(form, Field { name: "limits.request_head_bytes", label: "Request head", hint: "1024 to 262144. Default 32768.", unit: "bytes" }))
+                (fields::number(form, Field { name: "limits.request_headers", label: "Header fields", hint: "In a request, 8 to 1000. Default 128.", unit: "" }))
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Virtual services with their real servers: the list, and one service.
+
+use super::{icons, layout, server_path, service_path, text};
+use crate::app::App;
+use crate::form;
+use crate::gate::{Operator, Visitor};
+use crate::status::{RsStatus, Traffic, VsStatus};
+use crate::unit::Unit;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use evener_config::{Address, CheckKind, RealServer, VirtualService, VsId};
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// `GET /services`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Operator(visitor): Operator,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let unit = super::look(&app, &visitor).await;
+    let content = html! {
+        (layout::done(query.get("done").map(String::as_str)))
+        div class="head" {
+            h1 { "Virtual Services" }
+            a class="button primary" href="/services/new" { "Add a virtual service" }
+        }
+        div id="list" data-live { (table(&app, &unit)) }
+    };
+    super::page(layout::page(layout::Tab::Services, "Virtual Services", &visitor, &unit, &content))
+}
+
+fn table(app: &App, unit: &Unit) -> Markup {
+    if unit.services().is_empty() {
+        return html! {
+            div class="card blank" {
+                (icons::mark())
+                p { b { "No virtual service yet." } }
+                p class="muted" {
+                    "A virtual service is one address and port that clients talk to. "
+                    "Its real servers share the work."
+                }
+            }
+        };
+    }
+    html! {
+        div class="card flush" {
+            table class="cards" {
+                thead { tr {
+                    th scope="col" { "Service" } th scope="col" { "Address" } th scope="col" { "Status" }
+                    th scope="col" { "Real servers" }
+                    th scope="col" class="num" { "Connections" } th scope="col" class="num" { "Requests" }
+                } }
+                tbody {
+                    @for service in unit.services() {
+                        (row(service, &unit.status_of(service), app.clock().unix_s()))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(service: &VirtualService, status: &VsStatus, now_s: u64) -> Markup {
+    html! {
+        tr {
+            th scope="row" { a href=(service_path(service.id)) { (title(service)) } }
+            td data-label="Address" class="mono" { (address(service)) }
+            td data-label="Status" { (icons::service_state(status.state)) @if let Some(why) = &status.reason { div class="why" { (why) } } }
+            td data-label="Real servers" {
+                ul class="servers" {
+                    @for (server, seen) in service.real_servers.iter().zip(&status.servers) {
+                        li {
+                            (icons::server_state(seen.state))
+                            span class="mono" { (authority(server)) }
+                            span class="why" { (since(seen, now_s)) }
+                        }
+                    }
+                    @if service.real_servers.is_empty() { li class="muted" { "none" } }
+                }
+            }
+            td data-label="Connections" class="num" { (counted(status.traffic.map(|traffic| traffic.connections))) }
+            td data-label="Requests" class="num" { (counted(status.traffic.map(|traffic| traffic.requests))) }
+        }
+    }
+}
+
+/// `GET /services/{vs}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    Operator(visitor): Operator,
+    Path(vs): Path<u32>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let unit = super::look(&app, &visitor).await;
+    let Some(service) = find(&visitor, VsId(vs)) else { return super::gone() };
+    let status = unit.status_of(service);
+    let path = service_path(service.id);
+    let content = html! {
+        nav class="crumbs" aria-label="Where you are" { a href="/services" { "Virtual Services" } span aria-hidden="true" { "/" } }
+        (layout::done(query.get("done").map(String::as_str)))
+        div class="head" {
+            div class="title" {
+                h1 { (title(service)) }
+                div id="state" data-live { (icons::service_state(status.state)) @if let Some(why) = &status.reason { span class="why" { (why) } } }
+            }
+            div class="actions" {
+                a class="button" href={ (path) "/edit" } { "Edit" }
+                a class="button danger" href={ (path) "/delete" } data-dialog { "Delete" }
+            }
+        }
+        section aria-labelledby="h-servers" {
+            div class="head" {
+                h2 id="h-servers" { "Real servers" }
+                a class="button primary" href={ (path) "/servers/new" } { "Add a real server" }
+            }
+            div id="servers" data-live { (servers(service, &status, app.clock().unix_s())) }
+        }
+        div class="columns" {
+            section class="card" aria-labelledby="h-settings" {
+                div class="head" { h2 id="h-settings" { "Settings" } a href={ (path) "/edit" } { "Edit" } }
+                (settings(service))
+            }
+            section class="card" aria-labelledby="h-traffic" {
+                div class="head" { h2 id="h-traffic" { "Traffic" } span class="muted" { "since the proxy started" } }
+                div id="traffic" data-live { (traffic(status.traffic)) }
+            }
+        }
+    };
+    super::page(layout::page(layout::Tab::Services, &title(service), &visitor, &unit, &content))
+}
+
+fn servers(service: &VirtualService, status: &VsStatus, now_s: u64) -> Markup {
+    if service.real_servers.is_empty() {
+        return html! { div class="card blank" { p { "No real server yet: clients get an error until there is one." } } };
+    }
+    html! {
+        div class="card flush" {
+            table class="cards" {
+                thead { tr {
+                    th scope="col" { "Server" } th scope="col" { "Status" } th scope="col" { "Reason" }
+                    th scope="col" { "Since" } th scope="col" class="num" { "Weight" } th scope="col" class="num" { "Active" }
+                    th scope="col" class="num" { "Requests" } th scope="col" class="num" { "Faults" }
+                    th scope="col" { span class="hidden" { "Actions" } }
+                } }
+                tbody {
+                    @for (server, seen) in service.real_servers.iter().zip(&status.servers) {
+                        @let path = server_path(service.id, server.id);
+                        tr {
+                            th scope="row" class="mono" { a href={ (path) "/edit" } { (authority(server)) } }
+                            td data-label="Status" { (icons::server_state(seen.state)) }
+                            td data-label="Reason" class="reason" { (seen.reason) @if let Some(took) = seen.last_good_ms { " " span class="muted" { "(" (took) " ms)" } } }
+                            td data-label="Since" { (since(seen, now_s)) }
+                            td data-label="Weight" class="num" { (server.weight.0) }
+                            td data-label="Active" class="num" { (counted(seen.active)) }
+                            td data-label="Requests" class="num" { (counted(seen.requests)) }
+                            td data-label="Faults" class="num" { (counted(seen.faults)) }
+                            td class="verbs" {
+                                a href={ (path) "/edit" } aria-label={ "Edit " (authority(server)) } { "Edit" }
+                                a class="danger" href={ (path) "/delete" } data-dialog aria-label={ "Delete " (authority(server)) } { "Delete" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn settings(service: &VirtualService) -> Markup {
+    let check = &service.check;
+    let probe = match &check.kind {
+        CheckKind::Http(http) => format!("HTTP {} {}", form::label(http.method), http.path),
+        CheckKind::Tcp => String::from("TCP connection"),
+        CheckKind::None => String::from("None: servers always count as up"),
+    };
+    let (timeouts, limits) = (&service.timeouts, &service.limits);
+    html! {
+        dl class="facts" {
+            dt { "Address" } dd class="mono" { (address(service)) }
+            dt { "Protocol" } dd { "HTTP/1.1 over " (form::label(service.protocol)) }
+            dt { "Scheduling" } dd { (form::label(service.scheduler)) }
+            dt { "Health check" } dd { (probe) }
+            @if !matches!(check.kind, CheckKind::None) {
+                dt { "Timing" } dd { "every " (check.interval_s) " s, " (check.timeout_s) " s to answer, down after " (check.retries) " in a row" }
+            }
+            dt { "Client address" } dd { (form::label(service.forwarded_for)) }
+            dt { "Time-outs" } dd {
+                "head " (timeouts.request_head_s) " s, connect " (timeouts.connect_s) " s, answer "
+                (timeouts.response_head_s) " s, idle " (timeouts.idle_s) " s, keep-alive " (timeouts.keep_alive_s) " s"
+            }
+            dt { "Limits" } dd {
+                (text::grouped(limits.connections.into())) " connections, head " (text::grouped(limits.request_head_bytes.into()))
+                " bytes in " (limits.request_headers) " fields"
+            }
+        }
+    }
+}
+
+fn traffic(traffic: Option<Traffic>) -> Markup {
+    html! {
+        dl class="facts figures" {
+            dt { "Open connections" } dd { (counted(traffic.map(|one| one.connections))) }
+            dt { "Accepted connections" } dd { (counted(traffic.map(|one| one.accepted))) }
+            dt { "Requests" } dd { (counted(traffic.map(|one| one.requests))) }
+            dt { "Sent again to another server" } dd { (counted(traffic.map(|one| one.retries))) }
+            dt { "Answered by the balancer itself" } dd { (counted(traffic.map(|one| one.own_answers))) }
+        }
+    }
+}
+
+/// A service of the configuration that the visitor's page is made from.
+pub(crate) fn find(visitor: &Visitor, vs: VsId) -> Option<&VirtualService> {
+    visitor.snapshot.config.shared.virtual_services.iter().find(|service| service.id == vs)
+}
+
+/// What to call a service: its name, or else where it stands.
+pub(crate) fn title(service: &VirtualService) -> String {
+    if service.name.is_empty() { address(service) } else { service.name.clone() }
+}
+
+/// Where a service stands.
+pub(crate) fn address(service: &VirtualService) -> String {
+    match &service.address {
+        Address::Literal(address) => std::net::SocketAddr::new(*address, service.port).to_string(),
+        Address::Own(interface) => format!("own ({}):{}", interface.0, service.port),
+    }
+}
+
+/// Where a real server is.
+pub(crate) fn authority(server: &RealServer) -> String {
+    std::net::SocketAddr::new(server.address, server.port).to_string()
+}
+
+fn since(seen: &RsStatus, now_s: u64) -> String {
+    seen.since_unix_s.map(|since| format!("for {}", text::duration(now_s.saturating_sub(since)))).unwrap_or_default()
+}
+
+fn counted(number: Option<u64>) -> String {
+    number.map_or_else(|| String::from("–"), text::grouped)
+}

@@ -1,0 +1,225 @@
+//! The unit itself: firmware slots, programs, network, and its end.
+
+use super::service_edit::confirm;
+use super::{icons, layout, text};
+use crate::app::App;
+use crate::gate::{Operator, OperatorPosted, Visitor};
+use crate::unit::{Unit, end_run};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use evener_api::init::{Request, ServiceHealth};
+use evener_api::net::{AddressOrigin, InterfaceStatus};
+use evener_api::update::FirmwareStatus;
+use maud::{Markup, html};
+
+/// `GET /system`.
+pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    let unit = super::look(&app, &visitor).await;
+    let content = html! {
+        div class="head" {
+            h1 { "System" }
+            div class="actions" {
+                a class="button" href="/system/reboot" data-dialog { "Reboot" }
+                a class="button danger" href="/system/power-off" data-dialog { "Power off" }
+            }
+        }
+        section class="card" aria-labelledby="h-unit" {
+            div class="head" { h2 id="h-unit" { "Unit" } }
+            div id="unit" data-live { (about(&unit)) }
+        }
+        section aria-labelledby="h-slots" {
+            div class="head" { h2 id="h-slots" { "Firmware slots" } }
+            div id="slots" data-live { (slots(unit.update.as_ref())) }
+        }
+        section aria-labelledby="h-programs" {
+            div class="head" { h2 id="h-programs" { "Services of the unit" } }
+            div id="programs" data-live { (programs(&unit)) }
+        }
+        section aria-labelledby="h-network" {
+            div class="head" { h2 id="h-network" { "Network" } }
+            div id="network" data-live { (network(&unit)) }
+        }
+    };
+    super::page(layout::page(layout::Tab::System, "System", &visitor, &unit, &content))
+}
+
+fn about(unit: &Unit) -> Markup {
+    let init = unit.init.as_ref();
+    let update = unit.update.as_ref();
+    html! {
+        dl class="facts wide" {
+            dt { "Name" } dd { (unit.hostname()) }
+            dt { "Firmware" } dd { (init.map_or("–", |init| init.version.as_str())) }
+            dt { "Up for" } dd { (init.map_or_else(|| String::from("–"), |init| text::duration(init.uptime_ms / 1000))) }
+            dt { "Configuration" } dd { "Generation " (unit.snapshot.generation) }
+            dt { "Lowest version it may go back to" } dd { (update.map_or("–", |update| update.floor.as_str())) }
+            dt { "Boots without health" } dd { @match update { Some(update) => { (update.boots_without_health) }, None => { "–" } } }
+            dt { "Last failed slot" } dd {
+                (update.map_or("–", |update| update.last_failure.as_deref().unwrap_or("none")))
+            }
+        }
+    }
+}
+
+fn slots(update: Option<&FirmwareStatus>) -> Markup {
+    let Some(update) = update else { return silent("update") };
+    html! {
+        div class="card flush" {
+            table class="cards" {
+                thead { tr {
+                    th scope="col" { "Slot" } th scope="col" { "Status" } th scope="col" { "Version" }
+                    th scope="col" { "Signed by" } th scope="col" class="num" { "Tries left" }
+                } }
+                tbody {
+                    @for slot in &update.slots {
+                        tr {
+                            th scope="row" {
+                                "Slot " (slot.slot) @if slot.slot == 'R' { " (rescue)" }
+                                @if slot.slot == update.running { " " span class="tag" { "running" } }
+                            }
+                            td data-label="Status" { (icons::slot_state(&slot.state)) }
+                            td data-label="Version" { (slot.version.as_deref().unwrap_or("–")) }
+                            td data-label="Signed by" class="mono break" { (slot.signer.as_deref().unwrap_or("–")) }
+                            td data-label="Tries left" class="num" { (slot.tries) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn programs(unit: &Unit) -> Markup {
+    let Some(init) = &unit.init else { return silent("init") };
+    html! {
+        div class="card flush" {
+            table class="cards" {
+                thead { tr {
+                    th scope="col" { "Service" } th scope="col" { "Status" } th scope="col" { "Running for" }
+                    th scope="col" class="num" { "Restarts" } th scope="col" { "Last end" }
+                } }
+                tbody { @for program in &init.services { (program_row(program)) } }
+            }
+        }
+    }
+}
+
+fn program_row(program: &ServiceHealth) -> Markup {
+    let last_end = if program.last_end.is_empty() { "–" } else { &program.last_end };
+    html! {
+        tr {
+            th scope="row" { (program.service.name()) }
+            td data-label="Status" { (icons::program_state(program.state)) }
+            td data-label="Running for" {
+                @if program.pid.is_some() { (text::duration(program.running_ms / 1000)) } @else { "–" }
+            }
+            td data-label="Restarts" class="num" { (program.restarts) }
+            td data-label="Last end" { (last_end) }
+        }
+    }
+}
+
+fn network(unit: &Unit) -> Markup {
+    let Some(net) = &unit.net else { return silent("net") };
+    let servers: Vec<String> = net.name_servers.iter().map(ToString::to_string).collect();
+    html! {
+        div class="card flush" {
+            table class="cards" {
+                thead { tr {
+                    th scope="col" { "Interface" } th scope="col" { "Status" } th scope="col" { "Addresses" }
+                    th scope="col" { "From" } th scope="col" { "Hardware address" }
+                } }
+                tbody { @for interface in &net.interfaces { (interface_row(interface)) } }
+            }
+        }
+        p class="muted" {
+            "Gateway " (net.gateway.map_or_else(|| String::from("none"), |gateway| gateway.to_string()))
+            " · name servers " @if servers.is_empty() { "none" } @else { (servers.join(", ")) }
+        }
+    }
+}
+
+fn interface_row(interface: &InterfaceStatus) -> Markup {
+    let mac: Vec<String> = interface.mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    let origin = match interface.origin {
+        AddressOrigin::None => "–",
+        AddressOrigin::Dhcp => "DHCP",
+        AddressOrigin::Static => "Configuration",
+        AddressOrigin::Fallback => "Fallback: no DHCP server answered",
+        AddressOrigin::LinkLocal => "Link-local: the fallback address was taken",
+    };
+    html! {
+        tr {
+            th scope="row" { (interface.name.0) }
+            td data-label="Status" { (icons::link(interface.carrier)) }
+            td data-label="Addresses" class="mono" {
+                ul class="plain" { @for (address, prefix) in &interface.addresses { li { (address) "/" (prefix) } } }
+            }
+            td data-label="From" { (origin) }
+            td data-label="Hardware address" class="mono" { (mac.join(":")) }
+        }
+    }
+}
+
+fn silent(service: &str) -> Markup {
+    html! { div class="card" { p class="muted" { "Not known: the service " b { (service) } " does not answer." } } }
+}
+
+/// `GET /system/reboot`.
+pub(crate) async fn ask_reboot(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    let text = "Clients are cut off until the unit is back, which takes less than a minute on most machines. \
+        The configuration is kept.";
+    ask(&app, &visitor, "Reboot this unit?", text, "/system/reboot", "Reboot now").await
+}
+
+/// `GET /system/power-off`.
+pub(crate) async fn ask_power_off(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    let text = "Clients are cut off, and somebody has to switch the unit on again by hand. \
+        The configuration is kept.";
+    ask(&app, &visitor, "Power this unit off?", text, "/system/power-off", "Power off now").await
+}
+
+async fn ask(app: &App, visitor: &Visitor, title: &str, text: &str, action: &str, verb: &str) -> Response {
+    let unit = super::look(app, visitor).await;
+    let content = html! {
+        div class="card narrow" data-confirm {
+            h1 { (title) }
+            p { (text) }
+            (confirm(visitor, action, verb, "/system"))
+        }
+    };
+    super::page(layout::page(layout::Tab::System, title, visitor, &unit, &content))
+}
+
+/// `POST /system/reboot`.
+pub(crate) async fn reboot(State(app): State<App>, posted: OperatorPosted) -> Response {
+    let text = "The unit is rebooting. This page goes on by itself when the unit answers again.";
+    let mut response = end(&app, &posted.visitor, Request::Reboot, "Rebooting", text).await;
+    if response.status() == StatusCode::OK {
+        // For browsers without script; with it, the page asks more often and survives an early try.
+        let refresh = HeaderValue::from_static("45; url=/");
+        response.headers_mut().insert(HeaderName::from_static("refresh"), refresh);
+    }
+    response
+}
+
+/// `POST /system/power-off`.
+pub(crate) async fn power_off(State(app): State<App>, posted: OperatorPosted) -> Response {
+    let text = "The unit is switching itself off. You may close this page.";
+    end(&app, &posted.visitor, Request::PowerOff, "Powering off", text).await
+}
+
+async fn end(app: &App, visitor: &Visitor, request: Request, title: &str, text: &str) -> Response {
+    tracing::warn!(user = %visitor.user.name, ?request, "asked for");
+    match end_run(app, request).await {
+        Ok(()) => {
+            let wait = matches!(request, Request::Reboot).then_some("/");
+            let body = html! { h1 { (title) } p data-reconnect=[wait] { (text) } };
+            super::page(layout::bare(title, &body))
+        }
+        Err(reason) => {
+            super::message(StatusCode::SERVICE_UNAVAILABLE, "Not possible", &format!("Nothing was done: {reason}."))
+        }
+    }
+}

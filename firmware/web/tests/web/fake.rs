@@ -1,0 +1,331 @@
+//! A unit without a unit: the services that web talks to, on real sockets in a directory of their own.
+//!
+//! Control keeps its configuration in memory and knows a few rules only; the others say what they are told to.
+
+use evener_api::checks::{self, HealthReport, HealthState, ServerHealth};
+use evener_api::control::{Accepted, Change, GenerationInfo, Reply, Request, Snapshot, Transaction, Violation};
+use evener_api::init::{ServiceHealth, ServiceState, UnitStatus};
+use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
+use evener_api::proxy::{ProxyStatus, ServerStatus, ServiceStatus};
+use evener_api::update::{FirmwareStatus, SlotStatus};
+use evener_api::{Service, init};
+use evener_config::{Address, Config, InterfaceName, PasswordHash, User, VirtualService};
+use evener_ipc::{Connection, Listener, publish};
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What the fake services say.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    /// Control's newest configuration.
+    pub(crate) config: watch::Sender<Arc<Snapshot>>,
+    /// What checks says.
+    pub(crate) health: Mutex<HealthReport>,
+    /// What proxy says.
+    pub(crate) proxy: Mutex<ProxyStatus>,
+    /// What init says.
+    pub(crate) status: Mutex<UnitStatus>,
+    /// What net says.
+    pub(crate) net: Mutex<NetStatus>,
+    /// What init was asked to do.
+    pub(crate) asked: Mutex<Vec<init::Request>>,
+    /// What control refuses the next change with.
+    pub(crate) refuse: Mutex<Option<Vec<Violation>>>,
+}
+
+impl Fake {
+    /// A unit with this password hash and these services.
+    pub(crate) fn new(phc: &str, must_change_password: bool, services: Vec<VirtualService>) -> Arc<Self> {
+        let mut config = Config::default();
+        config.shared.users.push(User {
+            name: String::from("bal"),
+            password: PasswordHash(phc.to_owned()),
+            must_change_password,
+        });
+        config.shared.virtual_services = services;
+        config.unit.hostname = String::from("lb-1");
+        Arc::new(Self {
+            config: watch::Sender::new(Arc::new(Snapshot { generation: 1, config })),
+            health: Mutex::default(),
+            proxy: Mutex::default(),
+            status: Mutex::new(UnitStatus {
+                version: String::from("0.1.0"),
+                uptime_ms: 93_784_000,
+                handoff: String::new(),
+                memory_total_bytes: 1 << 30,
+                memory_available_bytes: 900 << 20,
+                warnings: Vec::new(),
+                services: Service::SUPERVISED.into_iter().map(running).collect(),
+            }),
+            net: Mutex::new(NetStatus {
+                interfaces: vec![InterfaceStatus {
+                    name: InterfaceName(String::from("eth0")),
+                    carrier: true,
+                    mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
+                    addresses: vec![(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 5)), 24)],
+                    origin: AddressOrigin::Dhcp,
+                }],
+                gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
+                name_servers: vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))],
+            }),
+            asked: Mutex::default(),
+            refuse: Mutex::default(),
+        })
+    }
+
+    /// Starts the services on sockets in `run`; each is gone when its task is aborted.
+    pub(crate) fn start(self: &Arc<Self>, run: &Path) -> Vec<(Service, JoinHandle<()>)> {
+        vec![
+            (Service::Control, serve(self, run, Service::Control, control)),
+            (Service::Init, serve(self, run, Service::Init, init)),
+            (Service::Checks, serve(self, run, Service::Checks, checks)),
+            (Service::Proxy, serve(self, run, Service::Proxy, proxy)),
+            (Service::Net, serve(self, run, Service::Net, net)),
+            (Service::Update, serve(self, run, Service::Update, update)),
+        ]
+    }
+
+    /// Sets what checks says about every server, in the configuration's order, over and over.
+    pub(crate) fn set_health(&self, states: &[(HealthState, &str)], now_s: u64) {
+        let snapshot = self.config.borrow().clone();
+        let services = &snapshot.config.shared.virtual_services;
+        let all = services.iter().flat_map(|service| service.real_servers.iter().map(|server| (service.id, server.id)));
+        let servers = all.zip(states.iter().cycle()).zip(1_u32..).map(|(((vs, rs), (state, reason)), n)| ServerHealth {
+            vs,
+            rs,
+            state: *state,
+            reason: (*reason).to_owned(),
+            since_unix_s: now_s.saturating_sub(u64::from(n) * 137),
+            last_good_ms: (*state == HealthState::Up).then_some(n),
+        });
+        let servers = servers.collect();
+        *self.health.lock().unwrap() = HealthReport { generation: snapshot.generation, servers };
+    }
+
+    /// Sets what proxy says: every service bound, with `requests` for each server.
+    pub(crate) fn set_traffic(&self, requests: u64) {
+        let snapshot = self.config.borrow().clone();
+        let one = |service: &VirtualService| ServiceStatus {
+            vs: service.id,
+            bound: Ok(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 10), service.port))),
+            connections: requests % 97,
+            accepted: requests / 9,
+            requests: requests * service.real_servers.len() as u64,
+            retries: requests / 10_007,
+            own_answers: requests / 5_003,
+            servers: service
+                .real_servers
+                .iter()
+                .map(|server| ServerStatus { rs: server.id, requests, faults: requests / 20_011, active: requests % 7 })
+                .collect(),
+        };
+        let services = snapshot.config.shared.virtual_services.iter().filter(|one| one.enabled).map(one).collect();
+        *self.proxy.lock().unwrap() = ProxyStatus { generation: snapshot.generation, workers: 2, services };
+    }
+
+    fn apply(&self, transaction: Transaction) -> Reply {
+        if let Some(violations) = self.refuse.lock().unwrap().take() {
+            return Reply::Invalid(violations);
+        }
+        let newest = self.config.borrow().clone();
+        if transaction.based_on.is_some_and(|generation| generation != newest.generation) {
+            return Reply::Conflict { newest: newest.generation };
+        }
+        let mut next = (*newest).clone();
+        next.generation += 1;
+        let mut accepted = Accepted { generation: next.generation, vs: None, rs: None };
+        if !change(&mut next, transaction.change, &mut accepted) {
+            return Reply::NotFound;
+        }
+        let violations = judge(&next.config);
+        if !violations.is_empty() {
+            return Reply::Invalid(violations);
+        }
+        self.config.send_replace(Arc::new(next));
+        Reply::Accepted(accepted)
+    }
+}
+
+fn change(next: &mut Snapshot, change: Change, accepted: &mut Accepted) -> bool {
+    let services = &mut next.config.shared.virtual_services;
+    let fresh = 1 + services
+        .iter()
+        .flat_map(|one| one.real_servers.iter().map(|server| server.id.0).chain([one.id.0]))
+        .max()
+        .unwrap_or_default();
+    let find = |services: &mut Vec<VirtualService>, vs| services.iter().position(|one| one.id == vs);
+    match change {
+        Change::AddVs(mut service) => {
+            service.id.0 = fresh;
+            for (server, id) in service.real_servers.iter_mut().zip(fresh + 1..) {
+                server.id.0 = id;
+            }
+            accepted.vs = Some(service.id);
+            services.push(service);
+        }
+        Change::ReplaceVs(service) => {
+            let Some(at) = find(services, service.id) else { return false };
+            accepted.vs = Some(service.id);
+            services[at] = service;
+        }
+        Change::DeleteVs(vs) => {
+            let Some(at) = find(services, vs) else { return false };
+            services.remove(at);
+        }
+        Change::AddRs(vs, mut server) => {
+            let Some(at) = find(services, vs) else { return false };
+            server.id.0 = fresh;
+            (accepted.vs, accepted.rs) = (Some(vs), Some(server.id));
+            services[at].real_servers.push(server);
+        }
+        Change::ReplaceRs(vs, server) => {
+            let Some(at) = find(services, vs) else { return false };
+            let servers = &mut services[at].real_servers;
+            let Some(at) = servers.iter().position(|one| one.id == server.id) else { return false };
+            accepted.rs = Some(server.id);
+            servers[at] = server;
+        }
+        Change::DeleteRs(vs, rs) => {
+            let Some(at) = find(services, vs) else { return false };
+            let before = services[at].real_servers.len();
+            services[at].real_servers.retain(|one| one.id != rs);
+            return services[at].real_servers.len() < before;
+        }
+        Change::ReplaceUnit(unit) => next.config.unit = unit,
+        Change::SetPassword { user, password } => {
+            let Some(user) = next.config.shared.users.iter_mut().find(|one| one.name == user) else { return false };
+            user.password = password;
+            user.must_change_password = false;
+        }
+    }
+    true
+}
+
+fn judge(config: &Config) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut complain = |field: String, reason: &str| violations.push(Violation { field, reason: reason.to_owned() });
+    for (at, service) in config.shared.virtual_services.iter().enumerate() {
+        let path = format!("shared.virtual_services[{at}]");
+        if service.port == 0 {
+            complain(format!("{path}.port"), "0 is not a port: 1 to 65535");
+        }
+        if service.address == Address::Own(InterfaceName(String::new())) {
+            complain(format!("{path}.address.own"), "An interface needs a name, such as eth0.");
+        }
+        if service.check.interval_s <= service.check.timeout_s * u16::from(service.check.retries) {
+            complain(format!("{path}.check.interval_s"), "The interval must be at least time-out × tries + 1.");
+        }
+        for (rs, server) in service.real_servers.iter().enumerate() {
+            if server.weight.0 == 0 {
+                complain(format!("{path}.real_servers[{rs}].weight"), "0 is not a weight: 1 to 65535");
+            }
+        }
+    }
+    violations
+}
+
+fn running(service: Service) -> ServiceHealth {
+    ServiceHealth {
+        service,
+        state: ServiceState::Running,
+        pid: Some(service.uid()),
+        restarts: 0,
+        last_end: String::new(),
+        running_ms: 93_000_000,
+    }
+}
+
+fn serve<F, R>(fake: &Arc<Fake>, run: &Path, service: Service, answer: F) -> JoinHandle<()>
+where
+    F: Fn(Arc<Fake>, Connection) -> R + Send + Sync + Copy + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let listener = Listener::bind(run, service).unwrap();
+    let fake = Arc::clone(fake);
+    tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        while let Ok(connection) = listener.accept().await {
+            connections.spawn(answer(Arc::clone(&fake), connection));
+        }
+    })
+}
+
+async fn control(fake: Arc<Fake>, mut connection: Connection) {
+    while let Ok(Some(request)) = connection.receive::<Request>().await {
+        let reply = match request {
+            Request::Subscribe => {
+                let _ = publish(&mut connection, fake.config.subscribe()).await;
+                return;
+            }
+            Request::Get => Reply::Snapshot(Box::new((**fake.config.borrow()).clone())),
+            Request::Apply(transaction) => fake.apply(*transaction),
+            Request::History(_) => Reply::History(vec![GenerationInfo {
+                generation: fake.config.borrow().generation,
+                author: String::from("bal"),
+                unix_s: 1_700_000_000,
+                summary: vec![String::from("virtual service shop added")],
+            }]),
+        };
+        if connection.send(&reply).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn init(fake: Arc<Fake>, mut connection: Connection) {
+    while let Ok(Some(request)) = connection.receive::<init::Request>().await {
+        let reply = if request == init::Request::Get {
+            init::Reply::Status(Box::new(fake.status.lock().unwrap().clone()))
+        } else {
+            fake.asked.lock().unwrap().push(request);
+            init::Reply::Done
+        };
+        let _ = connection.send(&reply).await;
+    }
+}
+
+async fn checks(fake: Arc<Fake>, mut connection: Connection) {
+    while let Ok(Some(checks::Request::Get)) = connection.receive().await {
+        let report = fake.health.lock().unwrap().clone();
+        let _ = connection.send(&report).await;
+    }
+}
+
+async fn proxy(fake: Arc<Fake>, mut connection: Connection) {
+    while let Ok(Some(evener_api::proxy::Request::Get)) = connection.receive().await {
+        let status = fake.proxy.lock().unwrap().clone();
+        let _ = connection.send(&status).await;
+    }
+}
+
+async fn net(fake: Arc<Fake>, mut connection: Connection) {
+    while let Ok(Some(_)) = connection.receive::<evener_api::net::Request>().await {
+        let status = fake.net.lock().unwrap().clone();
+        let _ = connection.send(&status).await;
+    }
+}
+
+async fn update(_: Arc<Fake>, mut connection: Connection) {
+    let slot = |slot, state: &str, version: Option<&str>| SlotStatus {
+        slot,
+        state: state.to_owned(),
+        version: version.map(str::to_owned),
+        signer: version.map(|_| String::from("6f1d93b2c0a4e857 (development key)")),
+        tries: 0,
+    };
+    while let Ok(Some(evener_api::update::Request::Get)) = connection.receive().await {
+        let status = FirmwareStatus {
+            running: 'A',
+            slots: vec![slot('A', "confirmed", Some("0.1.0")), slot('B', "empty", None), slot('R', "confirmed", Some("0.1.0"))],
+            floor: String::from("0.1.0"),
+            boots_without_health: 0,
+            degraded: false,
+            last_failure: None,
+        };
+        let _ = connection.send(&status).await;
+    }
+}
