@@ -1,1 +1,87 @@
-//! The only writer of the configuration: validates, stores, pushes snapshots.
+//! control: the only writer of the configuration. It validates, stores and pushes snapshots.
+//!
+//! ```text
+//!  web ── Apply(transaction) ──►  policy   may this service ask this?
+//!                                    │
+//!                                 apply    the change on the configuration in force, as a pure function
+//!                                    │
+//!                                 validate all rules, on the whole result
+//!                                    │
+//!                                 store    one more generation, durable (evener-store)
+//!                                    │
+//!  everyone ◄── Snapshot ──────── publish
+//! ```
+//!
+//! One change at a time goes down this path, whole or not at all. While control is away everything runs on
+//! with the last snapshot; only changes have to wait.
+//!
+//! On its first start control makes the first configuration: from `evener.toml` where the unit was given one,
+//! else from the defaults ([`begin`]).
+
+#![forbid(unsafe_code)]
+
+mod announce;
+mod apply;
+mod begin;
+mod password;
+mod policy;
+mod server;
+mod writer;
+
+use anyhow::Context;
+use evener_ipc::Lifeline;
+use evener_observe::Dirs;
+use evener_store::{Device, Directory, Store};
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The generations of this unit.
+type Generations = Store<Directory, Device>;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When the directory of generations cannot be used, a first password cannot be made, or the socket cannot be
+/// bound. An unreadable generation, or an `evener.toml` that is wrong, is none: there is something to fall back
+/// to.
+pub fn run(dirs: Dirs) -> anyhow::Result<()> {
+    evener_observe::start_log("control");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (lifeline, _) = Lifeline::start().await.context("cannot take up the lifeline")?;
+        let control = server::Control::start(dirs)?;
+        lifeline.ready().await;
+        control.serve(lifeline.stopped()).await;
+        Ok(())
+    })
+}
+
+/// Opens the generations, with their second copy where init gave us the partition.
+fn open_store(dirs: &Dirs) -> anyhow::Result<Generations> {
+    let path = dirs.data.join("control/generations");
+    let files = Directory::create(&path).with_context(|| format!("cannot use {}", path.display()))?;
+    let conf = match Device::open(&dirs.run.join("conf")) {
+        Ok(device) => Some(device),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::info!("there is no conf partition: the configuration has no second copy");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the conf partition cannot be opened: the configuration has no second copy");
+            None
+        }
+    };
+    let (store, warnings) = Store::open(files, conf)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(store)
+}
+
+/// Seconds since 1970-01-01 UTC; 0 while the clock was never set.
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests;
