@@ -147,7 +147,7 @@ impl State {
                 let newest = Arc::clone(&self.snapshots(peer).borrow());
                 Reply::Snapshot(Box::new(Snapshot::clone(&newest)))
             }
-            Request::Apply(transaction) => self.work(|state| state.change(&transaction)).await,
+            Request::Apply(transaction) => self.work(move |state| state.change(&transaction)).await,
             Request::History(most) => {
                 self.work(move |state| Reply::History(state.writer().history(most))).await
             }
