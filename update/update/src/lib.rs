@@ -2,7 +2,8 @@
 //!
 //! The loader counts each boot of a confirmed firmware before it jumps. This service watches the data plane and
 //! clears the count once the unit has been healthy for a minute; a firmware that never gets there has counted
-//! itself out after five boots. That is the one record this service writes in a boot.
+//! itself out after five boots. A unit that is stopped in order before that minute is over gets its boot back:
+//! only crashes and hangs count. Either way this service writes one record in a boot.
 
 #![forbid(unsafe_code)]
 
@@ -52,9 +53,14 @@ async fn serve(dirs: Arc<Dirs>) -> anyhow::Result<()> {
             () = lifeline.stopped() => break,
         }
     }
-    // A record write is a few sectors; cutting it short would be safe, but there is no reason to.
     watcher.abort();
-    let _ = watcher.await;
+    // Aborted: the boot is still counted against this firmware. Ended by itself: that was settled.
+    if let (Err(_), Some(running)) = (watcher.await, running) {
+        match slots::give_back(&dirs.run, running) {
+            Ok(_) => tracing::info!("stopped in order: this boot does not count"),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "this boot stays counted"),
+        }
+    }
     Ok(())
 }
 
@@ -107,7 +113,7 @@ async fn watch_health(dirs: Arc<Dirs>, running: Option<Slot>, status: watch::Sen
             break;
         }
     }
-    match slots::clear_boot_count(&dirs.run) {
+    match running.map_or(Ok(false), |slot| slots::healthy(&dirs.run, slot)) {
         Ok(true) => tracing::info!("healthy: the boot count is cleared"),
         Ok(false) => tracing::info!("healthy"),
         Err(error) => {

@@ -33,22 +33,29 @@ pub(crate) fn read(run: &Path, running: Option<Slot>) -> FirmwareStatus {
     }
 }
 
-/// Sets the count of boots without health to zero, in one record write; `false` when it was zero already.
-pub(crate) fn clear_boot_count(run: &Path) -> anyhow::Result<bool> {
-    let mut partition = open(run, Role::SlotTable, true)?;
-    clear_in(&mut partition)
+/// The running firmware has proved its health: at most one record write; `false` when nothing had to change.
+pub(crate) fn healthy(run: &Path, running: Slot) -> anyhow::Result<bool> {
+    change(&mut open(run, Role::SlotTable, true)?, |table| table.healthy(running))
 }
 
-fn clear_in<B: Blocks>(partition: &mut B) -> anyhow::Result<bool> {
+/// The unit stops in order before its health was proved: the boot is not held against the firmware.
+pub(crate) fn give_back(run: &Path, running: Slot) -> anyhow::Result<bool> {
+    change(&mut open(run, Role::SlotTable, true)?, |table| {
+        let before = table.clone();
+        table.give_back(running);
+        *table != before
+    })
+}
+
+fn change<B: Blocks>(partition: &mut B, edit: impl FnOnce(&mut SlotTable) -> bool) -> anyhow::Result<bool> {
     let Some(mut table) = load(partition).table else {
         bail!("no copy of the slot table is valid");
     };
-    if table.boots_without_health == 0 {
-        return Ok(false);
+    let changed = edit(&mut table);
+    if changed {
+        store(partition, &mut table)?;
     }
-    table.boots_without_health = 0;
-    store(partition, &mut table)?;
-    Ok(true)
+    Ok(changed)
 }
 
 fn open(run: &Path, role: Role, writable: bool) -> anyhow::Result<FileBlocks> {
@@ -87,22 +94,41 @@ mod tests {
     use super::*;
     use evener_disk::RamDisk;
 
+    fn confirmed_a(boots: u8) -> SlotTable {
+        let mut table = SlotTable { boots_without_health: boots, ..SlotTable::default() };
+        table.slot_mut(Slot::A).state = SlotState::Confirmed;
+        table
+    }
+
     #[test]
     fn health_clears_the_count_with_one_write_and_then_none() {
         let mut disk = RamDisk::new(4 * 2048);
-        let mut table = SlotTable { boots_without_health: 3, ..SlotTable::default() };
+        let mut table = confirmed_a(3);
         store(&mut disk, &mut table).unwrap();
-        assert!(clear_in(&mut disk).unwrap());
+        assert!(change(&mut disk, |table| table.healthy(Slot::A)).unwrap());
         let cleared = load(&mut disk).table.unwrap();
         assert_eq!((cleared.boots_without_health, cleared.seq), (0, table.seq + 1));
-        assert!(!clear_in(&mut disk).unwrap());
+        assert!(!change(&mut disk, |table| table.healthy(Slot::A)).unwrap());
         assert_eq!(load(&mut disk).table.unwrap().seq, cleared.seq, "a healthy unit writes nothing");
+    }
+
+    #[test]
+    fn an_orderly_stop_before_health_gives_the_boot_back() {
+        let run = tempfile::tempdir().unwrap();
+        let path = partition_path(run.path(), Role::SlotTable);
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, vec![0; 4 << 20]).unwrap();
+        let mut partition = FileBlocks::open(&path, true).unwrap();
+        store(&mut partition, &mut confirmed_a(1)).unwrap();
+        assert!(give_back(run.path(), Slot::A).unwrap());
+        assert_eq!(load(&mut partition).table.unwrap().boots_without_health, 0);
+        assert!(!give_back(run.path(), Slot::A).unwrap(), "there is nothing left to give back");
     }
 
     #[test]
     fn a_lost_table_is_not_replaced() {
         let mut disk = RamDisk::new(4 * 2048);
-        assert!(clear_in(&mut disk).is_err());
+        assert!(change(&mut disk, |table| table.healthy(Slot::A)).is_err());
         assert!(disk.bytes().iter().all(|byte| *byte == 0));
     }
 
