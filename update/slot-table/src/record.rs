@@ -216,12 +216,13 @@ impl SlotTable {
         slot.of_mut(&mut self.slots)
     }
 
-    /// An orderly reboot gives back what the boot of `slot` was charged: only crashes and hangs count.
+    /// An orderly reboot gives back what the boot of `slot` was charged: only crashes and hangs count. Rescue is
+    /// not charged, so it has nothing to get back.
     pub fn give_back(&mut self, slot: Slot) {
         let record = self.slot_mut(slot);
         if record.state == SlotState::Trial {
             record.tries = record.tries.saturating_add(1).min(TRIES);
-        } else {
+        } else if slot != Slot::R {
             self.boots_without_health = self.boots_without_health.saturating_sub(1);
         }
     }
@@ -401,6 +402,8 @@ pub(crate) mod tests {
         table.give_back(Slot::B);
         assert_eq!(table.slot(Slot::B).tries, TRIES);
         assert_eq!(table.boots_without_health, 2);
+        table.give_back(Slot::R);
+        assert_eq!(table.boots_without_health, 2, "rescue was not charged");
         for left in [1, 0, 0] {
             table.give_back(Slot::A);
             assert_eq!(table.boots_without_health, left);
