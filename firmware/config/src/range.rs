@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn every_range_is_in_the_operators_table() {
+        let text = include_str!("../../../docs/configuration.md");
+        for Range { field, min, max, unit, .. } in ALL {
+            let range = format!("{min} to {max}{unit}");
+            let is_its_row =
+                |line: &&str| line.starts_with('|') && line.contains(field) && line.contains(&range);
+            assert!(text.lines().any(|line| is_its_row(&line)), "{field}: {range}");
+        }
+    }
+
+    #[test]
     fn other_messages_are_left_alone() {
         assert_eq!(explain("port", "missing field `port`"), "missing field `port`");
         assert_eq!(explain("name", "invalid type: integer `1`, expected a string").len(), 44);

@@ -37,10 +37,18 @@ fn the_documented_example_is_good() {
 }
 
 #[test]
+fn the_example_in_the_text_is_good() {
+    let text = include_str!("../../../../docs/first-configuration.md");
+    let example = text.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    let first = parse(example).unwrap();
+    assert_eq!(first.config.shared.virtual_services[0].name, "shop");
+}
+
+#[test]
 fn a_misspelt_name_is_shown_with_the_right_one() {
     let said = refused("hostname = \"a\"\n\nhostnam = \"b\"\n");
     assert_eq!(said.len(), 1);
-    assert!(said[0].starts_with("line 3: "), "{said:?}");
+    assert!(said[0].starts_with("line 3: hostnam: unknown field `hostnam`"), "{said:?}");
     assert!(said[0].ends_with("Did you mean `hostname`?"), "{said:?}");
 }
 
