@@ -81,7 +81,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         if order.key.public().development { "development" } else { "production" },
         order.key.public().id(),
     ));
-    write_images(shop, order, &firmware, data.content)
+    write_images(shop, order.board, order.out, &firmware, data.content)
 }
 
 /// The command line is signed and the same for all boards, so a board cannot ask for a console that
@@ -102,24 +102,26 @@ fn room(what: &'static str, bytes: &Bytes, role: Role, reserved: u64) -> Result<
     if size <= room { Ok(()) } else { Err(RecipeError::TooLarge { what, size, room }) }
 }
 
-fn write_images(
+/// Writes bundle and disks into `out`, unless they are there as they were last written.
+pub(crate) fn write_images(
     shop: &Shop<'_>,
-    order: &Order<'_>,
+    board: &Board,
+    out: &Path,
     firmware: &Firmware,
     data: Sparse,
 ) -> Result<Images, RecipeError> {
-    let out = make_folder(order.out.to_owned())?;
+    let out = make_folder(out.to_owned())?;
     let bundle_path = out.join(format!("evener-{}.evfw", firmware.version));
-    let disk_path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", order.board.name));
-    let disks: Vec<PathBuf> = order.board.disk.formats.iter().map(disk_path).collect();
+    let disk_path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
+    let disks: Vec<PathBuf> = board.disk.formats.iter().map(disk_path).collect();
     let sizes = firmware.parts.iter().map(|(kind, bytes)| (name_of(*kind), bytes.len() as u64)).collect();
     let images = Images { bundle: bundle_path, disks, sizes };
 
     let key = Key::new("evener-images-1")
         .with("area", &firmware.area)
-        .with("disk", &order.board.disk.size_mib.to_le_bytes())
+        .with("disk", &board.disk.size_mib.to_le_bytes())
         .finish();
-    let stamp = shop.work_folder("stamp")?.join(&order.board.name);
+    let stamp = shop.work_folder("stamp")?.join(&board.name);
     if fs::read_to_string(&stamp).is_ok_and(|before| before == state(&key, &images)) {
         shop.reporter.say("images: unchanged");
         return Ok(images);
@@ -129,7 +131,7 @@ fn write_images(
     let file_of = file_of.map_err(|e| RecipeError::Manifest(e.to_string()))?;
     write_sparse(&images.bundle, &file_of)?;
     let disk = Disk {
-        sectors: order.board.disk.sectors(),
+        sectors: board.disk.sectors(),
         loader_uefi: firmware.part(PartKind::LoaderUefi),
         firmware: evener_layout::Firmware {
             area: firmware.area.clone(),
@@ -140,7 +142,7 @@ fn write_images(
         data,
     }
     .build()?;
-    for format in &order.board.disk.formats {
+    for format in &board.disk.formats {
         let path = disk_path(format);
         match format {
             DiskFormat::Raw => write_sparse(&path, &disk)?,

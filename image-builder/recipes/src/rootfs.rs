@@ -64,7 +64,7 @@ pub(crate) fn rootfs(
 
 /// Appends the hash tree. The salt is derived: it need not be secret, only not be the same for two
 /// different filesystems.
-fn seal(mut bytes: Vec<u8>) -> Result<Rootfs, RecipeError> {
+pub(crate) fn seal(mut bytes: Vec<u8>) -> Result<Rootfs, RecipeError> {
     let salt: [u8; 32] =
         Sha256::new_with_prefix(b"evener-verity-salt-v1\0").chain_update(&bytes).finalize().into();
     let tree = Tree::of(&bytes, &salt).map_err(|e| RecipeError::Manifest(e.to_string()))?;

@@ -2,10 +2,14 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evener_manifest::{Template, Verity};
+use bytes::Bytes;
+use evener_board::Board;
+use evener_formats::Sparse;
+use evener_manifest::{PartKind, Template, Verity, Version};
 
 use super::*;
 use crate::tool::Tool;
@@ -233,4 +237,66 @@ fn keys_of_different_inputs_differ() {
     ];
     let distinct: std::collections::BTreeSet<_> = all.iter().collect();
     assert_eq!(distinct.len(), all.len());
+}
+
+#[test]
+fn the_shipped_fragments_do_not_contradict_each_other() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-support/kernel");
+    let mut fragments = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "config") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            fragments.push(kernel::Fragment { name, text: fs::read_to_string(&path).unwrap() });
+        }
+    }
+    assert!(fragments.len() > 5);
+    // Held against themselves, only lines that are no settings and contradictions are left.
+    let joined: String = fragments.iter().map(|f| f.text.as_str()).collect();
+    assert_eq!(kernel::unmet(&fragments, &joined), []);
+}
+
+fn some_firmware(place: &Place) -> Firmware {
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let (key, _) = keys.development().unwrap();
+    let root = rootfs::seal(vec![0x5a; 8192]).unwrap();
+    let parts = vec![
+        (PartKind::Kernel, Bytes::from_static(b"kernel")),
+        (PartKind::Rootfs, root.bytes),
+        (PartKind::LoaderUefi, Bytes::from_static(b"loader")),
+    ];
+    let one = Version([1, 0, 0, 0]);
+    let policy = Policy { version: one, floor: one, installable_from: one, min_loader: one };
+    let keyset = key.keyset(false).unwrap();
+    firmware::sign(&policy, parts, root.verity, "notes".to_owned(), &key, &keyset, false).unwrap()
+}
+
+#[test]
+fn unchanged_images_are_left_alone_and_changed_ones_written_again() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
+    let firmware = some_firmware(&place);
+    let out = place.path("out");
+    let write = || image::write_images(&shop, &board, &out, &firmware, Sparse::new(1 << 20)).unwrap();
+    let said = || place.listener.0.borrow_mut().drain(..).collect::<Vec<_>>().join(" ");
+
+    let images = write();
+    assert_eq!(said(), "images: writing");
+    assert_eq!(images.bundle.file_name().unwrap(), "evener-1.0.0.evfw");
+    let start = || {
+        let mut start = vec![0; 1 << 20];
+        fs::File::open(&images.disks[0]).unwrap().read_exact(&mut start).unwrap();
+        start
+    };
+    let before = start();
+    write();
+    assert_eq!(said(), "images: unchanged");
+    // Somebody booted from the disk.
+    let disk = fs::File::options().write(true).open(&images.disks[0]).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&disk, b"boot", 4096).unwrap();
+    assert_ne!(start(), before);
+    write();
+    assert_eq!(said(), "images: writing");
+    assert_eq!(start(), before);
 }
