@@ -1,0 +1,205 @@
+//! Changes of configuration and addresses, and the end.
+
+use crate::support::{Client, Origin, Unit, VS, read_request, service, soon};
+use evener_api::lifeline::ListenerKey;
+use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
+use evener_config::{Address, InterfaceName, Scheduler, VsId};
+use evener_ipc::Kept;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+/// A server that holds every answer back until the gate opens.
+async fn gated() -> (SocketAddr, Arc<Semaphore>, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let arrived = Arc::new(Semaphore::new(0));
+    let (gate, open) = watch::channel(false);
+    let arrivals = Arc::clone(&arrived);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (arrivals, mut open) = (Arc::clone(&arrivals), open.clone());
+            tokio::spawn(async move {
+                let mut input = Vec::new();
+                while read_request(&mut stream, &mut input).await.is_some() {
+                    arrivals.add_permits(1);
+                    open.wait_for(|open| *open).await.unwrap();
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+                }
+            });
+        }
+    });
+    (address, arrived, gate)
+}
+
+#[tokio::test]
+async fn a_change_drops_none_of_a_thousand_requests_under_way() {
+    const CLIENTS: u32 = 1000;
+    let (address, arrived, gate) = gated().await;
+    let unit = Unit::start_with(vec![service(&[address])], 2, Kept::new(), true).await;
+    let proxy = unit.address().await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Client::connect(proxy).await;
+        client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        clients.push(client);
+    }
+    soon("all requests are under way", arrived.acquire_many(CLIENTS)).await.unwrap().forget();
+    let mut vs = service(&[address, address]);
+    vs.scheduler = Scheduler::WeightedRoundRobin;
+    vs.timeouts.idle_s = 77;
+    unit.configure(vec![vs]).await;
+    gate.send_replace(true);
+    for client in &mut clients {
+        assert_eq!(client.answer().await.body, "ok");
+    }
+    for client in &mut clients {
+        assert_eq!(client.get("/2").await.body, "ok", "and the connection goes on");
+    }
+    let status = unit.service().await;
+    assert_eq!((status.requests, status.retries, status.own_answers), (2 * u64::from(CLIENTS), 0, 0));
+    assert_eq!((status.accepted, status.connections), (u64::from(CLIENTS), u64::from(CLIENTS)));
+}
+
+#[tokio::test]
+async fn a_service_that_is_removed_finishes_what_is_under_way() {
+    let (address, arrived, gate) = gated().await;
+    let unit = Unit::start(service(&[address])).await;
+    let proxy = unit.address().await;
+    let (mut busy, mut idle) = (unit.client().await, unit.client().await);
+    gate.send_replace(true);
+    assert_eq!(idle.get("/").await.status, 200);
+    gate.send_replace(false);
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    soon("the request is under way", arrived.acquire_many(2)).await.unwrap().forget();
+    unit.configure(vec![]).await;
+    assert!(unit.status().await.services.is_empty());
+    idle.ends().await;
+    soon("new connections are refused", async { while TcpStream::connect(proxy).await.is_ok() {} }).await;
+    gate.send_replace(true);
+    let answer = busy.answer().await;
+    assert!(answer.status == 200, "{answer:?}");
+    busy.ends().await;
+    // And it comes back.
+    unit.configure(vec![service(&[address])]).await;
+    assert_eq!(unit.client().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_under_way() {
+    let (address, arrived, gate) = gated().await;
+    let mut unit = Unit::start(service(&[address])).await;
+    let mut client = unit.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    soon("the request is under way", arrived.acquire()).await.unwrap().forget();
+    unit.begin_stop();
+    gate.send_replace(true);
+    assert_eq!(client.answer().await.status, 200);
+    client.ends().await;
+}
+
+#[tokio::test]
+async fn without_control_the_last_configuration_is_served() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    // The port must be the same one again; the kernel chose it just now, and nobody else is told it.
+    vs.port = crate::support::nobody().await.port();
+    let unit = Unit::start(vs).await;
+    assert_eq!(unit.client().await.get("/").await.body, "a");
+    let stored = unit.dirs.data.join("proxy/snapshot");
+    soon("the configuration is on disk", async {
+        while !stored.exists() {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+    let unit = unit.restart_without_control().await;
+    assert_eq!(unit.client().await.get("/").await.body, "a");
+    assert_eq!(unit.status().await.generation, 1);
+}
+
+fn status_of(addresses: &[&str]) -> Arc<NetStatus> {
+    let interface = InterfaceStatus {
+        name: InterfaceName("eth0".into()),
+        carrier: true,
+        mac: [2; 6],
+        addresses: addresses.iter().map(|address| (address.parse().unwrap(), 8)).collect(),
+        origin: AddressOrigin::Dhcp,
+    };
+    Arc::new(NetStatus { interfaces: vec![interface], ..NetStatus::default() })
+}
+
+#[tokio::test]
+async fn a_service_on_the_unit_s_own_address_follows_it() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    vs.address = Address::Own(InterfaceName("eth0".into()));
+    let unit = Unit::start(vs).await;
+    let reason = unit.service().await.bound.unwrap_err();
+    assert!(reason.contains("eth0") || reason.contains("not known"), "{reason}");
+    unit.net.send_replace(status_of(&["::1", "127.0.0.1"]));
+    let first = unit.address().await;
+    assert!(first.is_ipv4());
+    let mut client = unit.client().await;
+    assert_eq!(client.get("/").await.status, 200);
+    unit.net.send_replace(status_of(&["127.0.0.2"]));
+    let moved = |status: &evener_api::proxy::ProxyStatus| {
+        status.services[0]
+            .bound
+            .as_ref()
+            .is_ok_and(|bound| bound.ip() == "127.0.0.2".parse::<std::net::IpAddr>().unwrap())
+    };
+    unit.until("it moves", moved).await;
+    assert_eq!(unit.client().await.get("/").await.status, 200);
+    assert_eq!(client.get("/").await.status, 200, "who was connected stays so");
+    soon("the former address is free", async { while TcpStream::connect(first).await.is_ok() {} }).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_reported_and_tried_again() {
+    let origin = Origin::named("a").await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut vs = service(&[origin.address]);
+    vs.port = taken.local_addr().unwrap().port();
+    let unit = Unit::start(vs).await;
+    let reason = unit.service().await.bound.unwrap_err();
+    assert!(reason.contains("in use"), "{reason}");
+    drop(taken);
+    assert_eq!(unit.client().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_listener_that_was_kept_is_used_again_with_whoever_waits_in_it() {
+    let origin = Origin::named("a").await;
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.listen(16).unwrap();
+    let listener = std::net::TcpListener::from(socket);
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Client::connect(address).await;
+    waiting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut vs = service(&[origin.address]);
+    vs.port = address.port();
+    let kept = Kept::from([(ListenerKey { address, worker: 0 }, listener.into())]);
+    let unit = Unit::start_with(vec![vs], 1, kept, true).await;
+    assert_eq!(waiting.answer().await.body, "a");
+    assert_eq!(unit.address().await, address);
+}
+
+#[tokio::test]
+async fn services_do_not_get_in_each_other_s_way() {
+    let (a, b) = (Origin::named("a").await, Origin::named("b").await);
+    let mut second = service(&[b.address]);
+    second.id = VsId(2);
+    let unit = Unit::start_with(vec![service(&[a.address]), second], 1, Kept::new(), true).await;
+    let bound = unit
+        .until("both are bound", |status| status.services.iter().all(|service| service.bound.is_ok()))
+        .await;
+    for (service, body) in bound.services.iter().zip(["a", "b"]) {
+        assert_eq!(Client::connect(*service.bound.as_ref().unwrap()).await.get("/").await.body, body);
+    }
+    assert_eq!(bound.services[0].vs, VS);
+}

@@ -1,0 +1,144 @@
+//! What a client can hold, and for how long.
+
+use crate::support::{Origin, Unit, read_request, service, soon};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive_in_time_is_answered_408() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    vs.timeouts.request_head_s = 1;
+    let unit = Unit::start(vs).await;
+    let mut slow = unit.client().await;
+    let mut silent = unit.client().await;
+    let begun = Instant::now();
+    // Bytes that keep coming buy no time.
+    slow.send("GET / HTTP/1.1\r\nHost: a\r\n").await;
+    let trickle = async {
+        loop {
+            if slow.stream.write_all(b"X: y\r\n").await.is_err() {
+                return;
+            }
+            tokio::select! {
+                _ = slow.stream.readable() => return,
+                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            }
+        }
+    };
+    soon("the answer", trickle).await;
+    assert_eq!(slow.answer().await.status, 408);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    silent.ends().await;
+    assert_eq!(origin.count(), 0);
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_closed_without_a_word_when_its_time_is_over() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    vs.timeouts.keep_alive_s = 1;
+    let unit = Unit::start(vs).await;
+    let mut client = unit.client().await;
+    assert_eq!(client.get("/").await.status, 200);
+    let begun = Instant::now();
+    client.ends().await;
+    assert!(begun.elapsed() >= Duration::from_millis(900));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_in_time_is_a_504_and_not_asked_twice() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let good = Origin::named("good").await;
+    let mut vs = service(&[listener.local_addr().unwrap(), good.address]);
+    vs.timeouts.response_head_s = 1;
+    let unit = Unit::start(vs).await;
+    let mut client = unit.client().await;
+    let answer = client.get("/").await;
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert_eq!(good.count(), 0);
+    assert_eq!(client.get("/").await.body, "good", "on the same connection");
+}
+
+#[tokio::test]
+async fn a_body_that_stops_in_the_middle_is_answered_408() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut vs = service(&[listener.local_addr().unwrap()]);
+    vs.timeouts.idle_s = 1;
+    let unit = Unit::start(vs).await;
+    let mut client = unit.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345").await;
+    assert_eq!(client.answer().await.status, 408);
+    client.ends().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_in_the_middle_ends_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut vs = service(&[listener.local_addr().unwrap()]);
+    vs.timeouts.idle_s = 1;
+    let unit = Unit::start(vs).await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream, &mut Vec::new()).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345").await.unwrap();
+        stream.read(&mut [0]).await
+    });
+    let mut client = unit.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(client.head(false).await.0.status, 200);
+    let mut rest = Vec::new();
+    let end = soon("the end", client.stream.read_to_end(&mut rest)).await;
+    assert!(end.is_err(), "cut off, and not ended in order: {end:?} {rest:?}");
+    server.await.unwrap().ok();
+}
+
+#[tokio::test]
+async fn heads_over_the_limits_are_refused() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    vs.limits.request_head_bytes = 2048;
+    vs.limits.request_headers = 10;
+    let unit = Unit::start(vs).await;
+    let long = "x".repeat(3000);
+    for (status, request) in [
+        (431, format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n")),
+        (431, format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(20))),
+        (414, format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")),
+    ] {
+        let mut client = unit.client().await;
+        client.send(request).await;
+        assert_eq!(client.answer().await.status, status);
+        client.ends().await;
+    }
+    assert_eq!(origin.count(), 0);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_one_ends() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    vs.limits.connections = 2;
+    let unit = Unit::start(vs.clone()).await;
+    let (mut first, mut second) = (unit.client().await, unit.client().await);
+    assert_eq!(first.get("/").await.status, 200);
+    assert_eq!(second.get("/").await.status, 200);
+    let mut third = unit.client().await;
+    third.send("GET /third HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // Whatever the third could do, it could do before these.
+    for _ in 0..20 {
+        assert_eq!(first.get("/").await.status, 200);
+    }
+    assert_eq!(
+        (unit.service().await.connections, origin.requests().iter().any(|r| r.contains("third"))),
+        (2, false)
+    );
+    drop(second);
+    assert_eq!(third.answer().await.status, 200);
+    let mut fourth = unit.client().await;
+    fourth.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    vs.limits.connections = 3;
+    unit.configure(vec![vs]).await;
+    assert_eq!(fourth.answer().await.status, 200, "a higher limit counts at once");
+}

@@ -1,0 +1,100 @@
+//! What is sent again, and what is not (RFC 9110 §9.2.2).
+
+use crate::support::{Origin, Unit, nobody, read_request, service};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn a_get_that_got_no_answer_goes_to_the_next_server() {
+    let (dying, good) = (Origin::answering(|_| None).await, Origin::named("good").await);
+    let unit = Unit::start(service(&[dying.address, good.address])).await;
+    for method in ["GET", "OPTIONS", "DELETE", "PUT"] {
+        let mut client = unit.client().await;
+        for _ in 0..2 {
+            client.send(format!("{method} / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nbody")).await;
+            assert_eq!(client.answer().await.body, "good", "{method}");
+        }
+    }
+    assert!(dying.count() >= 4);
+    assert_eq!(unit.service().await.retries, dying.count() as u64);
+}
+
+#[tokio::test]
+async fn a_post_that_was_sent_is_not_sent_again() {
+    let (dying, good) = (Origin::answering(|_| None).await, Origin::named("good").await);
+    let unit = Unit::start(service(&[dying.address, good.address])).await;
+    let answer = unit.client().await.post("pay").await;
+    assert_eq!((answer.status, dying.count(), good.count()), (502, 1, 0));
+}
+
+#[tokio::test]
+async fn a_post_that_was_not_sent_goes_to_the_next_server() {
+    let good = Origin::named("good").await;
+    let unit = Unit::start(service(&[nobody().await, good.address])).await;
+    assert_eq!(unit.client().await.post("pay").await.body, "good");
+    assert!(good.requests()[0].ends_with("\r\n\r\npay"));
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_the_server_closed_loses_no_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // Answers each request, promises to go on, and closes: every kept connection is dead when it is next used.
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut input = Vec::new();
+            if read_request(&mut stream, &mut input).await.is_some() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            }
+        }
+    });
+    let unit = Unit::start(service(&[address])).await;
+    let mut client = unit.client().await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/").await.status, 200);
+    }
+    assert_eq!(unit.service().await.own_answers, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_asked_for_again() {
+    let breaking = Origin::answering(|_| {
+        Some("HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\npart".into())
+    })
+    .await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            read_request(&mut stream, &mut Vec::new()).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart").await;
+        }
+    });
+    drop(breaking);
+    let good = Origin::named("good").await;
+    let unit = Unit::start(service(&[address, good.address])).await;
+    let mut client = unit.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n").await;
+    let (answer, _) = client.head(false).await;
+    assert_eq!(answer.status, 200);
+    let mut rest = Vec::from(&client.input[..]);
+    let end =
+        crate::support::soon("the end", tokio::io::AsyncReadExt::read_to_end(&mut client.stream, &mut rest))
+            .await;
+    assert!(rest == b"part" || end.is_err(), "what is there is passed on, and then the connection breaks");
+    assert_eq!(good.count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_visits_each_server_once() {
+    let origins = [
+        Origin::answering(|_| None).await,
+        Origin::answering(|_| None).await,
+        Origin::answering(|_| None).await,
+    ];
+    let unit = Unit::start(service(&origins.each_ref().map(|origin| origin.address))).await;
+    let answer = unit.client().await.get("/").await;
+    assert_eq!(answer.status, 502);
+    assert_eq!(origins.each_ref().map(Origin::count), [1, 1, 1]);
+    assert_eq!(unit.service().await.retries, 2);
+}
