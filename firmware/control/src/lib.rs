@@ -72,8 +72,11 @@ fn open_store(dirs: &Dirs) -> anyhow::Result<Generations> {
         }
     };
     let (store, warnings) = Store::open(files, conf)?;
-    for warning in warnings {
+    for warning in &warnings {
         tracing::warn!("{warning}");
+    }
+    if store.current().is_none() && !warnings.is_empty() {
+        tracing::error!("no generation can be used: the unit starts anew, as on its first day");
     }
     Ok(store)
 }

@@ -2,7 +2,8 @@
 //!
 //! The file system of `data` is the one part of the disk that can need repair, and a data partition that will
 //! not mount is set aside; then the configuration comes back from here. No file system, four places of equal
-//! size, each with one record; a new one goes over the oldest, so a torn write costs nothing that counts.
+//! size, each with one record; a new one goes over the oldest, so a torn write costs nothing that counts. The
+//! largest configuration that validation lets through fits into a place of an 8 MiB partition.
 //!
 //! ```text
 //! place n, at n × size/4     0        8          16

@@ -65,7 +65,7 @@ pub enum StoreError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreWarning {
     /// A newer generation than the one in force is there but cannot be used.
-    #[error("generation {generation} cannot be used: {reason}; an older one is in force")]
+    #[error("generation {generation} cannot be used: {reason}")]
     Skipped {
         /// Its number.
         generation: u64,

@@ -396,3 +396,60 @@ fn a_failing_second_copy_does_not_stop_a_change() {
     assert!(matches!(warnings[..], [StoreWarning::Copy { .. }]));
     assert_eq!(store.append(draft(4)).unwrap(), 4);
 }
+
+/// As large as the rules allow, in every direction at once.
+fn largest_config() -> Config {
+    use evener_config::{
+        CheckKind, HttpCheck, HttpMethod, MAX_SERVERS, MAX_SERVICES, MAX_USERS, RsId, VsId, first,
+    };
+    let text = "[[virtual_services]]\naddress = { literal = \"2001:db8:1111:2222:3333:4444:5555:6666\" }\n\
+        port = 1\nscheduler = \"weighted_round_robin\"\nenabled = false\n[[virtual_services.real_servers]]\n\
+        address = \"2001:db8:1111:2222:3333:4444:5555:7777\"\nport = 1\nenabled = false\nweight = 65535\n";
+    let mut config = first::parse(text).unwrap().config;
+    let mut pattern = config.shared.virtual_services.remove(0);
+    pattern.check.kind = CheckKind::Http(HttpCheck {
+        method: HttpMethod::Head,
+        path: format!("/{}", "\"".repeat(125)),
+        host: Some("a".repeat(255)),
+        extra_good_statuses: vec![599; 32],
+    });
+    let server = pattern.real_servers.remove(0);
+    let servers = u16::try_from(MAX_SERVERS / MAX_SERVICES).unwrap();
+    let services = (0..u16::try_from(MAX_SERVICES).unwrap()).map(|n| evener_config::VirtualService {
+        id: VsId(u32::MAX - u32::from(n)),
+        name: format!("{n:04}{}", "\u{1F4A9}".repeat(60)),
+        port: 10_000 + n,
+        real_servers: (0..servers)
+            .map(|m| evener_config::RealServer {
+                id: RsId(u32::MAX - u32::from(n * servers + m)),
+                port: 10_000 + m,
+                ..server.clone()
+            })
+            .collect(),
+        ..pattern.clone()
+    });
+    config.shared.virtual_services = services.collect();
+    let hash = format!("$argon2id$v=19$m=131072,t=10,p=4${}${}", "a".repeat(86), "a".repeat(86));
+    config.shared.users = (0..MAX_USERS)
+        .map(|n| evener_config::User {
+            name: if n == 0 { "bal".into() } else { format!("u{n:063}") },
+            password: evener_config::PasswordHash(hash.clone()),
+            must_change_password: false,
+        })
+        .collect();
+    config
+}
+
+#[test]
+fn the_largest_configuration_fits_everywhere() {
+    let config = largest_config();
+    assert_eq!(evener_config::validate(&config), []);
+    let snapshot = evener_api::control::Snapshot { generation: u64::MAX, config };
+    assert!(evener_api::frame::encode(&snapshot).is_ok(), "into a frame");
+    let mut disk = RamDisk::new(8 << 11);
+    let mut store = Store::open(CutFiles::default(), Some(&mut disk)).unwrap().0;
+    let summary = vec!["x".repeat(500); 50];
+    store.append(Draft { summary, config: snapshot.config, ..draft(1) }).unwrap();
+    let (store, _) = Store::open(CutFiles::default(), Some(&mut disk)).unwrap();
+    assert!(store.current().is_some(), "into its place on an 8 MiB conf partition");
+}
