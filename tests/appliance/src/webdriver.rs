@@ -217,3 +217,55 @@ fn call(driver: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> R
     ensure!(response.status == 200, "{method} {path}: {} {}", value["error"], value["message"]);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evener_lab::http::Response;
+    use std::net::TcpListener;
+
+    const PAGE: &str = "<!doctype html><title>t</title><form action=/done>\
+        <input name=word value=old><button>Go</button></form><p id=s></p>\
+        <script>s.textContent = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'</script>";
+
+    fn serve(listener: &TcpListener) {
+        for stream in listener.incoming().flatten() {
+            let mut connection = Connection::new(stream);
+            while let Ok(Some(request)) = connection.read_request() {
+                let mut page = Response::text(200, &format!("{PAGE}<p>{}</p>", request.target));
+                page.headers = vec![
+                    ("Content-Type".into(), "text/html".into()),
+                    ("Connection".into(), "close".into()),
+                ];
+                if connection.answer(&request.method, &page).is_err() {
+                    break;
+                }
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_is_filled_in_sent_and_pictured() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let home = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || serve(&listener));
+        let folder = tempfile::tempdir().unwrap();
+        let browser = Browser::start(&folder.path().join("log")).unwrap();
+        browser.go(&home).unwrap();
+        browser.wait_for_text("light", LIMIT).unwrap();
+        browser.fill("[name=word]", "new word").unwrap();
+        browser.click("button").unwrap();
+        browser.wait_for_text("/done?word=new+word", LIMIT).unwrap();
+        browser.show(View { width: 390, height: 844, phone: true, dark: true }).unwrap();
+        browser.go(&home).unwrap();
+        browser.wait_for_text("dark", LIMIT).unwrap();
+        let picture = folder.path().join("page.png");
+        browser.picture(&picture).unwrap();
+        let bytes = std::fs::read(&picture).unwrap();
+        assert_eq!(&bytes[1..4], b"PNG");
+        // Two device pixels for each of the phone's.
+        assert_eq!(bytes[16..24], [0, 0, 3, 12, 0, 0, 6, 152]);
+        assert!(browser.click("#nothing").is_err());
+    }
+}
