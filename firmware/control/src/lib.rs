@@ -29,14 +29,16 @@ mod server;
 mod writer;
 
 use anyhow::Context;
+use evener_disk::Role;
 use evener_ipc::Lifeline;
 use evener_observe::Dirs;
-use evener_store::{Device, Directory, Store};
+use evener_store::{Directory, Store};
+use evener_sys::disk::{FileBlocks, partition_path};
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The generations of this unit.
-type Generations = Store<Directory, Device>;
+type Generations = Store<Directory, FileBlocks>;
 
 /// Runs the service until it is told to stop.
 ///
@@ -60,7 +62,7 @@ pub fn run(dirs: Dirs) -> anyhow::Result<()> {
 fn open_store(dirs: &Dirs) -> anyhow::Result<Generations> {
     let path = dirs.data.join("control/generations");
     let files = Directory::create(&path).with_context(|| format!("cannot use {}", path.display()))?;
-    let conf = match Device::open(&dirs.run.join("conf")) {
+    let conf = match FileBlocks::open(&partition_path(&dirs.run, Role::Conf), true) {
         Ok(device) => Some(device),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             tracing::info!("there is no conf partition: the configuration has no second copy");

@@ -379,9 +379,9 @@ async fn a_damaged_newest_generation_falls_back_to_the_one_before() {
 #[tokio::test]
 async fn the_configuration_survives_the_loss_of_data() {
     let unit = Unit::new();
-    let conf = fs::File::create(unit.root.path().join("partition")).unwrap();
-    conf.set_len(8 << 20).unwrap();
-    std::os::unix::fs::symlink(unit.root.path().join("partition"), unit.dirs().run.join("conf")).unwrap();
+    let path = evener_sys::disk::partition_path(&unit.dirs().run, evener_disk::Role::Conf);
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    fs::File::create(&path).unwrap().set_len(8 << 20).unwrap();
     let running = unit.start();
     running.add(80).await;
     let before = running.snapshot().await;

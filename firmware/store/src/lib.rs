@@ -15,13 +15,11 @@
 #![forbid(unsafe_code)]
 
 mod conf;
-mod device;
 mod files;
 mod record;
 mod store;
 
 pub use conf::{ConfError, Copies};
-pub use device::Device;
 pub use files::{Directory, Files};
 pub use record::{Digest, NextIds, Record, Unreadable};
 pub use store::{Draft, KEPT, Store, StoreError, StoreWarning};
