@@ -1,1 +1,100 @@
 //! Interfaces, addresses, routes, DHCP.
+//!
+//! The kernel's network is read as a whole, compared with what it should be ([`plan`]), and changed until the
+//! two agree; any change, by whomever, makes it read again. Nothing is remembered that the kernel could tell, so
+//! this service may be killed at any moment, and its next life finds the network as it was and goes on.
+//!
+//! Without the file [`evener_api::net::OWN_NETWORK`] it only looks: on a developer's machine the network belongs
+//! to somebody else.
+
+#![forbid(unsafe_code)]
+
+mod acquire;
+mod arp;
+mod dhcp;
+mod fallback;
+mod kernel;
+mod network;
+mod plan;
+mod settings;
+mod status;
+
+use crate::kernel::Kernel;
+use crate::network::Network;
+use anyhow::Context;
+use evener_api::Service;
+use evener_api::net::{NetStatus, OWN_NETWORK, Request};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener, publish, subscribe};
+use evener_observe::Dirs;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// Connections that are served at the same time.
+const MOST_CONNECTIONS: usize = 64;
+/// Pause after the kernel had no descriptor for a connection.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When it cannot have its socket, or the kernel's.
+pub fn run(dirs: Dirs) -> anyhow::Result<()> {
+    evener_observe::start_log(Service::Net.name());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(dirs))
+}
+
+async fn serve(dirs: Dirs) -> anyhow::Result<()> {
+    let (lifeline, _kept) = Lifeline::start().await.context("no lifeline")?;
+    let listener = Listener::bind(&dirs.run, Service::Net)?;
+    let (status, published) = watch::channel(Arc::new(NetStatus::default()));
+    tokio::spawn(answer_all(listener, published));
+    let (kernel, changes) = Kernel::connect().context("no netlink")?;
+    let is_ours = dirs.run.join(OWN_NETWORK).exists();
+    if !is_ours {
+        tracing::info!("this network is not ours: looking only");
+    }
+    let control = subscribe(dirs.run.clone(), Service::Control, evener_api::control::Request::Subscribe);
+    let network = Network::new(kernel, is_ours, status, dirs.data.join(Service::Net.name()));
+    tokio::select! {
+        () = network.run(changes, control, &lifeline) => {}
+        () = lifeline.stopped() => {}
+    }
+    // Addresses and routes stay: whoever stops us decides what becomes of the machine.
+    Ok(())
+}
+
+async fn answer_all(listener: Listener, status: watch::Receiver<Arc<NetStatus>>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok(connection) => {
+                let status = status.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = answer(connection, status).await {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn answer(mut connection: Connection, status: watch::Receiver<Arc<NetStatus>>) -> Result<(), IpcError> {
+    while let Some(request) = connection.receive().await? {
+        match request {
+            Request::Get => {
+                let newest = Arc::clone(&status.borrow());
+                connection.send(&*newest).await?;
+            }
+            Request::Subscribe => return publish(&mut connection, status).await,
+        }
+    }
+    Ok(())
+}

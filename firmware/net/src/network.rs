@@ -1,0 +1,237 @@
+//! The loop that makes the network what it should be.
+
+use crate::acquire::{Conditions, Report, Subject, acquire};
+use crate::arp::Arp;
+use crate::kernel::Kernel;
+use crate::plan::{self, Acquired, Actual, Change, Link, Placed, Wanted};
+use crate::settings::Settings;
+use crate::status::status;
+use evener_api::control::Snapshot;
+use evener_api::net::NetStatus;
+use evener_config::{Interface, Ipv4Setup};
+use evener_ipc::{Lifeline, Subscription};
+use evener_sys::packet::PacketSocket;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// Time that control gets to say what the network should be, before the unit goes by what it finds. Meanwhile
+/// DHCP is asked already, but nothing is made of the answer: the settings may know better.
+const WAIT_FOR_SETTINGS: Duration = Duration::from_secs(10);
+/// Pause before a change that the kernel refused is tried again, unless something happens before.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// A search for an address that is under way on an interface.
+#[derive(Debug)]
+struct Search {
+    subject: Subject,
+    conditions: watch::Sender<Conditions>,
+    found: watch::Receiver<Acquired>,
+}
+
+/// The network and what is known about it.
+#[derive(Debug)]
+pub(crate) struct Network {
+    kernel: Kernel,
+    is_ours: bool,
+    status: watch::Sender<Arc<NetStatus>>,
+    folder: PathBuf,
+    settings: Option<Settings>,
+    searches: BTreeMap<String, Search>,
+    refused: Vec<Change>,
+    news: mpsc::Sender<()>,
+    heard: mpsc::Receiver<()>,
+}
+
+impl Network {
+    pub(crate) fn new(
+        kernel: Kernel,
+        is_ours: bool,
+        status: watch::Sender<Arc<NetStatus>>,
+        folder: PathBuf,
+    ) -> Self {
+        let (news, heard) = mpsc::channel(1);
+        let settings = if is_ours { Settings::load(&folder) } else { None };
+        Self {
+            kernel,
+            is_ours,
+            status,
+            folder,
+            settings,
+            searches: BTreeMap::new(),
+            refused: Vec::new(),
+            news,
+            heard,
+        }
+    }
+
+    /// Keeps the network as it should be, for ever.
+    pub(crate) async fn run(
+        mut self,
+        mut changes: mpsc::Receiver<()>,
+        mut control: Subscription<Snapshot>,
+        lifeline: &Lifeline,
+    ) {
+        let patience = Instant::now() + WAIT_FOR_SETTINGS;
+        let mut is_ready = false;
+        loop {
+            let again = self.agree(Instant::now() < patience).await;
+            if !is_ready {
+                lifeline.ready().await;
+                is_ready = true;
+            }
+            let mut wake = if again { Some(Instant::now() + TRY_AGAIN_AFTER) } else { None };
+            if self.settings.is_none() && Instant::now() < patience {
+                wake = Some(patience);
+            }
+            tokio::select! {
+                Some(()) = changes.recv() => {}
+                Some(()) = self.heard.recv() => {}
+                Ok(()) = control.changed() => {
+                    let snapshot = control.borrow_and_update().clone();
+                    self.take(snapshot.as_deref());
+                }
+                () = at(wake) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, snapshot: Option<&Snapshot>) {
+        // Generation 0: control itself does not know yet.
+        let Some(snapshot) = snapshot.filter(|snapshot| snapshot.generation > 0) else { return };
+        let settings = Settings::from(snapshot);
+        if self.settings.as_ref() == Some(&settings) {
+            return;
+        }
+        if self.is_ours
+            && let Err(error) = settings.save(&self.folder)
+        {
+            tracing::warn!(%error, "the settings are not kept for a time without control");
+        }
+        self.settings = Some(settings);
+    }
+
+    /// One round: read, search, change, publish. Whether something has to be tried again.
+    async fn agree(&mut self, may_wait: bool) -> bool {
+        let actual = match self.kernel.read().await {
+            Ok(actual) => actual,
+            Err(error) => {
+                tracing::error!(%error, "the kernel does not tell its network");
+                return true;
+            }
+        };
+        let wanted = if self.is_ours { self.improve(&actual, may_wait).await } else { Wanted::default() };
+        let newest = Arc::new(status(&actual, &wanted));
+        self.status.send_if_modified(|published| {
+            let is_new = *published != newest;
+            *published = newest;
+            is_new
+        });
+        !self.refused.is_empty()
+    }
+
+    async fn improve(&mut self, actual: &Actual, may_wait: bool) -> Wanted {
+        let settings = self.settings.clone().unwrap_or_default();
+        self.search(&settings, &actual.links);
+        if self.settings.is_none() && may_wait {
+            self.begin(&settings.interfaces(), &actual.links).await;
+            return Wanted::default();
+        }
+        let acquired =
+            self.searches.iter().map(|(name, search)| (name.clone(), search.found.borrow().clone()));
+        let wanted = plan::wanted(&settings, &actual.links, &acquired.collect());
+        let mut refused = Vec::new();
+        for change in plan::changes(actual, &wanted) {
+            match self.kernel.make(change).await {
+                Ok(()) => {
+                    tracing::info!(?change, "changed");
+                    if let Change::AddAddress(placed) = change {
+                        self.announce(placed, &actual.links);
+                    }
+                }
+                Err(error) => {
+                    if !self.refused.contains(&change) {
+                        tracing::warn!(?change, %error, "refused");
+                    }
+                    refused.push(change);
+                }
+            }
+        }
+        self.refused = refused;
+        wanted
+    }
+
+    /// Before the settings are known: cables are looked for, nothing else.
+    async fn begin(&self, interfaces: &[Interface], links: &[Link]) {
+        let used = |link: &&Link| {
+            link.is_loopback || interfaces.iter().any(|interface| interface.name.0 == link.name)
+        };
+        for link in links.iter().filter(|link| !link.is_up).filter(used) {
+            if let Err(error) = self.kernel.make(Change::Up(link.index)).await {
+                tracing::warn!(interface = link.name, %error, "cannot be brought up");
+            }
+        }
+    }
+
+    /// Has exactly the interfaces searched that are to get their address by DHCP.
+    fn search(&mut self, settings: &Settings, links: &[Link]) {
+        let by_dhcp: Vec<_> = settings
+            .interfaces()
+            .into_iter()
+            .filter(|interface| interface.ipv4 == Ipv4Setup::Dhcp)
+            .filter_map(|interface| {
+                links.iter().find(|link| link.name == interface.name.0 && !link.is_loopback)
+            })
+            .collect();
+        self.searches.retain(|name, search| {
+            by_dhcp.iter().any(|link| {
+                link.name == *name && link.index == search.subject.index && link.mac == search.subject.mac
+            })
+        });
+        for link in by_dhcp {
+            let conditions =
+                Conditions { carrier: link.is_up && link.carrier, host_name: settings.unit.hostname.clone() };
+            let news = &self.news;
+            let search = self.searches.entry(link.name.clone()).or_insert_with(|| {
+                let subject = Subject { index: link.index, mac: link.mac };
+                let (conditions, watched) = watch::channel(Conditions::default());
+                let (found_in, found) = watch::channel(Acquired::default());
+                tokio::spawn(acquire(subject, watched, Report { found: found_in, news: news.clone() }));
+                Search { subject, conditions, found }
+            });
+            search.conditions.send_if_modified(|known| {
+                let is_new = *known != conditions;
+                *known = conditions;
+                is_new
+            });
+        }
+    }
+
+    /// Tells the neighbours where this address is now; they may remember another unit's hardware address.
+    fn announce(&self, placed: Placed, links: &[Link]) {
+        let (IpAddr::V4(address), Some(link)) =
+            (placed.address, links.iter().find(|link| link.index == placed.index))
+        else {
+            return;
+        };
+        let announce = || -> io::Result<()> {
+            let socket = PacketSocket::arp(link.index)?;
+            socket.send([0xff; 6], &Arp::announcement(link.mac, address).emit())
+        };
+        if let Err(error) = announce() {
+            tracing::debug!(%address, %error, "not announced");
+        }
+    }
+}
+
+async fn at(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}
