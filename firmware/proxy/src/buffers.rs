@@ -38,7 +38,7 @@ impl Buffers {
 }
 
 /// Makes room to read into; more of it each time the last read filled what there was.
-pub(crate) fn make_room(buffer: &mut BytesMut) {
+fn make_room(buffer: &mut BytesMut) {
     let room = buffer.capacity() - buffer.len();
     if room >= FIRST / 2 {
         return;

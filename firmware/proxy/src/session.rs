@@ -1,6 +1,6 @@
 //! A client's connection: what it holds between two requests, how a request is read from it, and how it ends.
 
-use crate::buffers::{make_room, read_some};
+use crate::buffers::read_some;
 use crate::fault::{Answer, Fault};
 use crate::service::{Plan, Seat};
 use crate::timer::Timer;
@@ -108,67 +108,69 @@ impl Session {
 
     /// The next request; `None` when there is none any more.
     pub(crate) async fn next_request(&mut self) -> Result<Option<Job>, Fault> {
-        if self.input.is_empty() && !self.wait_for_bytes().await? {
+        if self.input.is_empty() && !self.first_bytes().await? {
             return Ok(None);
         }
         self.first = false;
-        let (mut seen, mut timed) = (0, false);
+        let mut seen = 0;
         loop {
-            if !self.input.is_empty() && may_complete_head(&self.input, seen) {
-                if let Some(job) = self.read_head()? {
-                    return Ok(Some(job));
-                }
+            if may_complete_head(&self.input, seen)
+                && let Some(job) = self.read_head()?
+            {
+                return Ok(Some(job));
+            }
+            if seen == 0 {
+                let limit = self.plan().request_head;
+                self.timer.allow(limit);
             }
             seen = self.input.len();
-            make_room(&mut self.input);
-            match self.stream.try_read_buf(&mut self.input) {
-                Ok(0) if self.input.is_empty() => return Ok(None),
-                Ok(0) => return Err(Fault::ClientGone),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !timed {
-                        let limit = self.plan().request_head;
-                        self.timer.allow(limit);
-                        timed = true;
-                    }
-                    match self.timer.watch(self.stream.readable()).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) => return Err(Fault::ClientGone),
-                        Err(_) if self.input.is_empty() => return Ok(None),
-                        Err(_) => return Err(Fault::HeadTimeout),
-                    }
-                }
-                Err(_) => return Err(Fault::ClientGone),
+            match self.timer.watch(read_some(&mut self.stream, &mut self.input)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Err(Fault::ClientGone),
+                Err(_) => return Err(Fault::HeadTimeout),
             }
         }
     }
 
-    /// Waits without a buffer. False when the connection is to be closed: the client did, or was silent for too
-    /// long, or the service is going.
-    async fn wait_for_bytes(&mut self) -> Result<bool, Fault> {
+    /// Waits, without a buffer, for the first bytes of a request. False when the connection is to be closed: the
+    /// client did, or was silent for too long, or the service is going. (RFC 9110 §15.5.9 would allow a 408
+    /// then; on an idle connection a client might take it for an answer.)
+    async fn first_bytes(&mut self) -> Result<bool, Fault> {
         let plan = self.plan();
         self.worker.buffers.give(std::mem::take(&mut self.input));
         self.timer.allow(if self.first { plan.request_head } else { plan.keep_alive });
-        let woken = {
-            let mut closing = pin!(self.local.wake.notified());
-            closing.as_mut().enable();
-            let mut readable = pin!(self.stream.readable());
-            let either = poll_fn(|context| match readable.as_mut().poll(context) {
-                Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
-                Poll::Pending if self.local.is_closing() => Poll::Ready(Ok(false)),
-                Poll::Pending => closing.as_mut().poll(context).map(|()| Ok(false)),
-            });
-            self.timer.watch(either).await
-        };
-        match woken {
-            Ok(Ok(readable)) => {
-                self.input = self.worker.buffers.take();
-                Ok(readable)
+        loop {
+            match self.timer.watch(self.readable_or_closing()).await {
+                Ok(Ok(true)) => {}
+                Ok(Err(_)) => return Err(Fault::ClientGone),
+                Ok(Ok(false)) | Err(_) => return Ok(false),
             }
-            Ok(Err(_)) => Err(Fault::ClientGone),
-            // RFC 9110 §15.5.9 would allow a 408; on an idle connection a client might take it for an answer.
-            Err(_) => Ok(false),
+            self.input = self.worker.buffers.take();
+            // Once: the runtime may have been wrong about "readable".
+            let outcome = {
+                let mut read = pin!(read_some(&mut self.stream, &mut self.input));
+                poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await
+            };
+            match outcome {
+                Poll::Ready(Ok(read)) => return Ok(read > 0),
+                Poll::Ready(Err(_)) => return Err(Fault::ClientGone),
+                Poll::Pending => {}
+            }
+            self.worker.buffers.give(std::mem::take(&mut self.input));
         }
+    }
+
+    /// Whether there is something to read; false when the service is going.
+    async fn readable_or_closing(&self) -> io::Result<bool> {
+        let mut closing = pin!(self.local.wake.notified());
+        closing.as_mut().enable();
+        let mut readable = pin!(self.stream.readable());
+        poll_fn(|context| match readable.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
+            Poll::Pending if self.local.is_closing() => Poll::Ready(Ok(false)),
+            Poll::Pending => closing.as_mut().poll(context).map(|()| Ok(false)),
+        })
+        .await
     }
 
     /// Reads a head from `input`, checks it, and writes it anew for the servers.
