@@ -3,7 +3,11 @@
 //! `cargo run -p evener-web --example preview`, then open the address it prints; log in as `bal` with
 //! `preview-password`. States and counters move by themselves.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for the host, which may stop with words")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a tool for the host, which may stop with words"
+)]
 
 #[path = "../tests/web/fake.rs"]
 mod fake;
@@ -28,7 +32,8 @@ fn main() -> anyhow::Result<()> {
     std::thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let fake = fake::Fake::new(&phc, first, services());
-            fake.config.send_modify(|snapshot| std::sync::Arc::make_mut(snapshot).config.unit.web_port = port);
+            fake.config
+                .send_modify(|snapshot| std::sync::Arc::make_mut(snapshot).config.unit.web_port = port);
             let _tasks = fake.start(&fakes);
             there.0.send(()).unwrap();
             move_on(&fake).await;

@@ -1,8 +1,8 @@
 //! Style sheet, script and mark: part of the binary, named by their content, so browsers may keep them for ever.
 
 use axum::extract::Path;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -16,8 +16,9 @@ pub(crate) struct Asset {
     content: &'static str,
 }
 
-pub(crate) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("evener", "css", "text/css; charset=utf-8", include_str!("../assets/evener.css")));
+pub(crate) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("evener", "css", "text/css; charset=utf-8", include_str!("../assets/evener.css"))
+});
 pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("evener", "js", "text/javascript; charset=utf-8", include_str!("../assets/evener.js"))
 });
@@ -41,7 +42,8 @@ impl Asset {
 pub(crate) async fn get(Path(name): Path<String>) -> Response {
     match [&*STYLE, &*SCRIPT, &*MARK].into_iter().find(|asset| asset.name == name) {
         Some(asset) => {
-            let headers = [(CONTENT_TYPE, asset.kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
+            let headers =
+                [(CONTENT_TYPE, asset.kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
             (headers, asset.content).into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),

@@ -141,6 +141,7 @@ impl Form {
         self.violations.push(Violation { field: field.to_owned(), reason: reason.into() });
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and words, made to be put here")]
     fn set(&mut self, name: &str, value: impl ToString) {
         self.values.insert(name.to_owned(), value.to_string());
     }
@@ -171,8 +172,10 @@ impl Word for Scheduler {
 }
 
 impl Word for ForwardedFor {
-    const ALL: &'static [(Self, &'static str, &'static str)] =
-        &[(Self::XForwardedFor, "x_forwarded_for", "Add X-Forwarded-For"), (Self::None, "none", "Add nothing")];
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::XForwardedFor, "x_forwarded_for", "Add X-Forwarded-For"),
+        (Self::None, "none", "Add nothing"),
+    ];
 }
 
 impl Word for HttpMethod {
@@ -189,17 +192,14 @@ pub(crate) fn label<W: Word>(value: W) -> &'static str {
     W::ALL.iter().find(|(option, ..)| *option == value).map_or("", |(.., label)| label)
 }
 
-/// The path of a field within its service or real server: what comes after the last list index that leads there.
-pub(crate) fn within(field: &str) -> &str {
-    ["real_servers[", "virtual_services["]
-        .iter()
-        .find_map(|list| field.split_once(list)?.1.split_once("].").map(|(_, rest)| rest))
-        .unwrap_or(field)
+/// The path of a field below an element of this list, if it leads there.
+pub(crate) fn below<'a>(field: &'a str, list: &str) -> Option<&'a str> {
+    field.split_once(list)?.1.split_once("].").map(|(_, rest)| rest)
 }
 
 /// Name of the input that a field of the model is typed into.
 pub(crate) fn input_of(field: &str) -> &str {
-    let field = within(field);
+    let field = below(field, "real_servers[").or_else(|| below(field, "virtual_services[")).unwrap_or(field);
     let field = field.split_once('[').map_or(field, |(list, _)| list);
     const HTTP: [(&str, &str); 4] = [
         ("method", "check.http.method"),
@@ -225,7 +225,10 @@ mod tests {
             ("shared.virtual_services[12].check.interval_s", "check.interval_s"),
             ("shared.virtual_services[1].check.kind.http.path", "check.http.path"),
             ("shared.virtual_services[1].check.kind.path", "check.http.path"),
-            ("shared.virtual_services[1].check.kind.http.extra_good_statuses[2]", "check.http.extra_good_statuses"),
+            (
+                "shared.virtual_services[1].check.kind.http.extra_good_statuses[2]",
+                "check.http.extra_good_statuses",
+            ),
             ("shared.virtual_services[0].real_servers[3].weight", "weight"),
             ("shared.virtual_services[0].address.literal", "address.literal"),
             ("unit.hostname", "unit.hostname"),

@@ -120,9 +120,7 @@ impl FromRequest<App> for OperatorPosted {
 pub(crate) async fn read_form(request: Request, app: &App) -> Result<Form, Response> {
     match axum::Form::<Vec<(String, String)>>::from_request(request, app).await {
         Ok(axum::Form(pairs)) => Ok(Form::typed(pairs)),
-        Err(rejection) => {
-            Err(pages::message(rejection.status(), "Refused", "The form could not be read."))
-        }
+        Err(rejection) => Err(pages::message(rejection.status(), "Refused", "The form could not be read.")),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::api::problem;
 use crate::pages;
 use axum::extract::Request;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
@@ -57,9 +57,9 @@ fn dressed(api: bool, response: Response) -> Response {
     if !bare || !response.status().is_client_error() || response.status() == StatusCode::UNAUTHORIZED {
         response
     } else if api {
-        crate::api::dressed(response)
+        crate::api::dressed(&response)
     } else {
-        pages::dressed(response)
+        pages::dressed(&response)
     }
 }
 

@@ -42,7 +42,9 @@ impl Identity {
         if Self::exists(directory) {
             match Self::load(directory) {
                 Some(identity) => return Ok(identity),
-                None => tracing::error!("the certificate is damaged; a new one is made, with a new fingerprint"),
+                None => {
+                    tracing::error!("the certificate is damaged; a new one is made, with a new fingerprint")
+                }
             }
         }
         let (certificate, key) = generate(names).map_err(WebError::Certificate)?;

@@ -144,9 +144,15 @@ async fn addresses(dirs: &Dirs) -> Vec<IpAddr> {
     let mut status: evener_ipc::Subscription<net::NetStatus> =
         evener_ipc::subscribe(dirs.run.clone(), Service::Net, net::Request::Subscribe);
     let of = |status: &net::NetStatus| -> Vec<IpAddr> {
-        status.interfaces.iter().flat_map(|interface| &interface.addresses).map(|(address, _)| *address).collect()
+        status
+            .interfaces
+            .iter()
+            .flat_map(|interface| &interface.addresses)
+            .map(|(address, _)| *address)
+            .collect()
     };
-    let some = |status: &Option<Arc<net::NetStatus>>| status.as_ref().is_some_and(|status| !of(status).is_empty());
+    let some =
+        |status: &Option<Arc<net::NetStatus>>| status.as_ref().is_some_and(|status| !of(status).is_empty());
     match tokio::time::timeout(START_PATIENCE, status.wait_for(some)).await {
         Ok(Ok(status)) => status.as_ref().map(|status| of(status)).unwrap_or_default(),
         _ => Vec::new(),

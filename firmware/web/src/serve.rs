@@ -1,9 +1,9 @@
 //! TLS connections: accepted within limits, served, and ended in good time.
 
+use crate::WebError;
 use crate::app::Source;
 use crate::identity::Identity;
 use crate::listen::{Listeners, Listening};
-use crate::WebError;
 use axum::Router;
 use evener_api::control::Snapshot;
 use evener_ipc::Subscription;
@@ -174,3 +174,6 @@ async fn serve(
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(DRAIN, connection).await;
 }
+
+#[cfg(test)]
+mod tests;

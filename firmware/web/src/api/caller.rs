@@ -55,7 +55,8 @@ impl FromRequestParts<App> for AnyCaller {
 
 fn starting() -> Answer {
     let detail = "The unit is starting: control has not given the configuration yet.";
-    problem::answer(StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", detail).after(Duration::from_secs(2))
+    problem::answer(StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", detail)
+        .after(Duration::from_secs(2))
 }
 
 impl FromRequestParts<App> for Caller {

@@ -36,7 +36,7 @@ async fn not_found() -> Response {
 }
 
 /// A refusal that the router made by itself, in the form of all others; its headers (`Allow`) stay.
-pub(crate) fn dressed(plain: Response) -> Response {
+pub(crate) fn dressed(plain: &Response) -> Response {
     let (kind, detail) = match plain.status() {
         StatusCode::METHOD_NOT_ALLOWED => (
             "method-not-allowed",

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 /// A refusal on its way out.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Answer(Box<Content>);
+
+#[derive(Clone, Debug)]
+struct Content {
     status: StatusCode,
     problem: Problem,
     retry_after: Option<Duration>,
@@ -27,24 +30,40 @@ pub(crate) fn answer(status: StatusCode, kind: &'static str, detail: impl Into<S
         detail: Some(detail.into()),
         fields: Vec::new(),
     };
-    Answer { status, problem, retry_after: None }
+    Answer(Box::new(Content { status, problem, retry_after: None }))
 }
 
-/// Fields that were refused, by their path within the object that was sent.
+/// What kind of object was sent, from which the paths of refused fields start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Service,
+    Server,
+}
+
+/// Fields that were refused.
 pub(crate) fn invalid(violations: Vec<Violation>) -> Answer {
     let detail = "Nothing was changed. Each refused field is listed with the reason.";
     let mut answer = answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid-configuration", detail);
-    answer.problem.fields = violations
-        .into_iter()
-        .map(|violation| Violation { field: form::within(&violation.field).to_owned(), ..violation })
-        .collect();
+    answer.0.problem.fields = violations;
     answer
 }
 
-/// A change that control refused.
-pub(crate) fn refused(refused: Refused) -> Answer {
+/// A change that control refused. Its paths of fields start at the whole configuration; who sent one object
+/// wants to find them in it.
+pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
     match refused {
-        Refused::Invalid(violations) => invalid(violations),
+        Refused::Invalid(mut violations) => {
+            let list = match sent {
+                Sent::Service => "virtual_services[",
+                Sent::Server => "real_servers[",
+            };
+            for violation in &mut violations {
+                if let Some(rest) = form::below(&violation.field, list) {
+                    violation.field = rest.to_owned();
+                }
+            }
+            invalid(violations)
+        }
         Refused::Conflict { newest } => precondition(newest),
         Refused::NotFound => not_found(),
         Refused::Failed(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, "not-stored", reason),
@@ -65,7 +84,7 @@ pub(crate) fn not_found() -> Answer {
 impl Answer {
     /// To be asked again after this time.
     pub(crate) fn after(mut self, time: Duration) -> Self {
-        self.retry_after = Some(time);
+        self.0.retry_after = Some(time);
         self
     }
 }
@@ -94,16 +113,17 @@ fn title(kind: &str) -> &'static str {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.problem)).into_response();
+        let Content { status, problem, retry_after } = *self.0;
+        let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static(r#"Basic realm="Evener", charset="UTF-8""#),
             );
         }
-        if let Some(time) = self.retry_after {
+        if let Some(time) = retry_after {
             let seconds = time.as_millis().div_ceil(1000).max(1);
             headers.insert(RETRY_AFTER, crate::pages::login::number(seconds));
         }

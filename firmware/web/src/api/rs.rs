@@ -2,7 +2,7 @@
 
 use super::body::JsonBody;
 use super::caller::Caller;
-use super::problem::{self, Answer};
+use super::problem::{self, Answer, Sent};
 use super::tagged;
 use super::vs::{after, created, find, id_differs, id_is_given};
 use crate::app::App;
@@ -55,8 +55,10 @@ pub(crate) async fn add(
         return Err(id_is_given());
     }
     let change = Change::AddRs(VsId(vs), server);
-    let accepted =
-        app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    let accepted = app
+        .apply(&caller.user.name, caller.based_on, change)
+        .await
+        .map_err(|refused| problem::refused(refused, Sent::Server))?;
     let rs = accepted.rs.unwrap_or_default();
     let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
     let shown = one(&app, snapshot, VsId(vs), rs).await?;
@@ -76,8 +78,10 @@ pub(crate) async fn replace(
     }
     server.id = RsId(rs);
     let change = Change::ReplaceRs(VsId(vs), server);
-    let accepted =
-        app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    let accepted = app
+        .apply(&caller.user.name, caller.based_on, change)
+        .await
+        .map_err(|refused| problem::refused(refused, Sent::Server))?;
     let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
     one(&app, snapshot, VsId(vs), RsId(rs)).await
 }
@@ -89,7 +93,9 @@ pub(crate) async fn delete(
     Path((vs, rs)): Path<(u32, u32)>,
 ) -> Result<StatusCode, Answer> {
     let change = Change::DeleteRs(VsId(vs), RsId(rs));
-    app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    app.apply(&caller.user.name, caller.based_on, change)
+        .await
+        .map_err(|refused| problem::refused(refused, Sent::Server))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,7 +2,7 @@
 
 use super::body::JsonBody;
 use super::caller::{AnyCaller, Caller};
-use super::problem::{self, Answer};
+use super::problem::{self, Answer, Sent};
 use super::tagged;
 use crate::app::{ADMINISTRATOR, App, NewPassword};
 use crate::unit::{Unit, end_run};
@@ -117,7 +117,7 @@ pub(crate) async fn password(
         Err(NewPassword::Rule(rule)) => {
             Err(problem::answer(StatusCode::UNPROCESSABLE_ENTITY, "password-refused", rule.to_string()))
         }
-        Err(NewPassword::Refused(refused)) => Err(problem::refused(refused)),
+        Err(NewPassword::Refused(refused)) => Err(problem::refused(refused, Sent::Service)),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::body::JsonBody;
 use super::caller::Caller;
-use super::problem::{self, Answer};
+use super::problem::{self, Answer, Sent};
 use super::tagged;
-use crate::app::{App, Refused};
+use crate::app::App;
 use crate::status::VsStatus;
 use crate::unit::Unit;
 use axum::extract::{Path, State};
@@ -49,8 +49,10 @@ pub(crate) async fn add(State(app): State<App>, caller: Caller, body: JsonBody) 
         return Err(id_is_given());
     }
     let change = Change::AddVs(service);
-    let accepted =
-        app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    let accepted = app
+        .apply(&caller.user.name, caller.based_on, change)
+        .await
+        .map_err(|refused| problem::refused(refused, Sent::Service))?;
     let vs = accepted.vs.unwrap_or_default();
     let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
     let service = find(&snapshot, vs)?.clone();
@@ -70,8 +72,10 @@ pub(crate) async fn replace(
     }
     service.id = VsId(vs);
     let change = Change::ReplaceVs(service);
-    let accepted =
-        app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    let accepted = app
+        .apply(&caller.user.name, caller.based_on, change)
+        .await
+        .map_err(|refused| problem::refused(refused, Sent::Service))?;
     let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
     let service = find(&snapshot, VsId(vs))?.clone();
     Ok(shown(&app, snapshot, &service).await)
@@ -84,7 +88,9 @@ pub(crate) async fn delete(
     Path(vs): Path<u32>,
 ) -> Result<StatusCode, Answer> {
     let change = Change::DeleteVs(VsId(vs));
-    app.apply(&caller.user.name, caller.based_on, change).await.map_err(problem::refused)?;
+    app.apply(&caller.user.name, caller.based_on, change)
+        .await
+        .map_err(|refused| problem::refused(refused, Sent::Service))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,11 +126,11 @@ pub(crate) fn created(path: &str, mut response: Response) -> Response {
 /// Refuses an id in a request to add.
 pub(crate) fn id_is_given() -> Answer {
     let reason = String::from("The unit gives the id: leave it out.");
-    problem::refused(Refused::Invalid(vec![Violation { field: String::from("id"), reason }]))
+    problem::invalid(vec![Violation { field: String::from("id"), reason }])
 }
 
 /// Refuses a body whose id is not the one in the address.
 pub(crate) fn id_differs() -> Answer {
     let reason = String::from("This is not the id in the address: leave it out or make them equal.");
-    problem::refused(Refused::Invalid(vec![Violation { field: String::from("id"), reason }]))
+    problem::invalid(vec![Violation { field: String::from("id"), reason }])
 }

@@ -7,13 +7,22 @@ use maud::{Markup, html};
 /// What an input is called and what to know about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field<'a> {
-    /// Path in the model, which is the input's name.
-    pub(crate) name: &'a str,
-    pub(crate) label: &'a str,
-    /// Meaning, range and default.
-    pub(crate) hint: &'a str,
-    /// What the number counts; empty for text.
-    pub(crate) unit: &'a str,
+    name: &'a str,
+    label: &'a str,
+    hint: &'a str,
+    unit: &'a str,
+}
+
+impl<'a> Field<'a> {
+    /// `name`: path in the model, which is the input's name. `hint`: meaning, range and default.
+    pub(crate) const fn new(name: &'a str, label: &'a str, hint: &'a str) -> Self {
+        Self { name, label, hint, unit: "" }
+    }
+
+    /// A number that counts these.
+    pub(crate) const fn counted(self, unit: &'a str) -> Self {
+        Self { unit, ..self }
+    }
 }
 
 /// Text.

@@ -56,14 +56,18 @@ fn figures(app: &App, unit: &Unit, seen: &[(&VirtualService, VsStatus)]) -> Mark
     let requests = sum(|traffic| traffic.requests);
     let rate = requests.and_then(|requests| app.rates().look(requests, app.clock().now_ms()));
     html! {
-        (tile("Services up", &of(up, enabled), if up < enabled { "bad" } else { "" }, "enabled services that answer clients"))
-        (tile("Real servers up", &of(servers_up, servers_enabled), if servers_up < servers_enabled { "bad" } else { "" }, "enabled servers that get requests"))
+        (tile("Services up", &of(up, enabled), missing(up, enabled), "of those enabled"))
+        (tile("Real servers up", &of(servers_up, servers_enabled), missing(servers_up, servers_enabled), "of those enabled"))
         (tile("Connections", &figure(sum(|traffic| traffic.connections)), "", "open from clients"))
         (tile("Requests", &figure(requests), "", &rate.map_or_else(
             || String::from("since the proxy started"),
             |rate| format!("{} each second", text::rate(rate)),
         )))
     }
+}
+
+fn missing(part: usize, whole: usize) -> &'static str {
+    if part < whole { "bad" } else { "" }
 }
 
 fn tile(name: &str, value: &Markup, class: &str, note: &str) -> Markup {
@@ -96,7 +100,7 @@ fn overview(seen: &[(&VirtualService, VsStatus)]) -> Markup {
             @for (service, status) in seen {
                 li {
                     a href=(super::service_path(service.id)) { (super::services::title(service)) }
-                    span class="muted" { (super::services::address(service)) }
+                    span class="muted at" { @if !service.name.is_empty() { (super::services::address(service)) } }
                     (icons::service_state(status.state))
                 }
             }

@@ -20,11 +20,9 @@ pub(crate) fn mark() -> Markup {
 /// Home, in the menu.
 pub(crate) const HOME: &str = r#"<path d="M3 9.5 10 3.5l7 6V17h-5v-4.5H8V17H3z"/>"#;
 /// Virtual services, in the menu.
-pub(crate) const SERVICES: &str =
-    r#"<circle cx="10" cy="4.5" r="2"/><circle cx="4.5" cy="15" r="2"/><circle cx="15.5" cy="15" r="2"/><path d="M9 6.3 5.5 13.2M11 6.3l3.5 6.9"/>"#;
+pub(crate) const SERVICES: &str = r#"<circle cx="10" cy="4.5" r="2"/><circle cx="4.5" cy="15" r="2"/><circle cx="15.5" cy="15" r="2"/><path d="M9 6.3 5.5 13.2M11 6.3l3.5 6.9"/>"#;
 /// System, in the menu.
-pub(crate) const SYSTEM: &str =
-    r#"<rect x="3" y="3.5" width="14" height="5.5" rx="1.2"/><rect x="3" y="11" width="14" height="5.5" rx="1.2"/><path d="M6 6.25h.01M6 13.75h.01"/>"#;
+pub(crate) const SYSTEM: &str = r#"<rect x="3" y="3.5" width="14" height="5.5" rx="1.2"/><rect x="3" y="11" width="14" height="5.5" rx="1.2"/><path d="M6 6.25h.01M6 13.75h.01"/>"#;
 /// The way out, in the menu.
 pub(crate) const LEAVE: &str = r#"<path d="M8 3.5H4v13h4M12.5 6.5 16 10l-3.5 3.5M16 10H8"/>"#;
 /// A warning.
@@ -38,7 +36,8 @@ pub(crate) fn icon(paths: &'static str) -> Markup {
     }
 }
 
-const TICK: &str = r#"<circle cx="8" cy="8" r="7" class="solid"/><path class="cut" d="M4.8 8.3l2.2 2.2 4.2-4.7"/>"#;
+const TICK: &str =
+    r#"<circle cx="8" cy="8" r="7" class="solid"/><path class="cut" d="M4.8 8.3l2.2 2.2 4.2-4.7"/>"#;
 const CROSS: &str = r#"<rect x="1.5" y="1.5" width="13" height="13" rx="2.5" class="solid"/><path class="cut" d="M5.3 5.3l5.4 5.4M10.7 5.3l-5.4 5.4"/>"#;
 const HALF: &str = r#"<path class="solid" d="M8 1 15.5 14.5H.5z"/><path class="cut" d="M8 6v4M8 12.2v.01"/>"#;
 const OFF: &str = r#"<circle cx="8" cy="8" r="6.2" class="ring"/><path class="ring" d="M3.7 12.3l8.6-8.6"/>"#;

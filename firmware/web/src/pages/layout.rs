@@ -19,7 +19,7 @@ pub(crate) fn page(tab: Tab, title: &str, visitor: &Visitor, unit: &Unit, conten
     let hostname = unit.hostname();
     document(
         &format!("{title} · {hostname}"),
-        html! {
+        &html! {
             a class="skip" href="#content" { "Skip to the content" }
             div class="frame" {
                 header class="side" {
@@ -48,7 +48,7 @@ pub(crate) fn page(tab: Tab, title: &str, visitor: &Visitor, unit: &Unit, conten
 pub(crate) fn bare(title: &str, content: &Markup) -> Markup {
     document(
         title,
-        html! {
+        &html! {
             main class="bare" id="content" {
                 div class="brand" { (icons::mark()) b { "Evener" } }
                 div class="card" { (content) }
@@ -62,7 +62,7 @@ pub(crate) fn csrf(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="csrf" value=(visitor.session.csrf); }
 }
 
-fn document(title: &str, body: Markup) -> Markup {
+fn document(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -59,8 +59,8 @@ pub(crate) async fn enter(State(app): State<App>, source: Source, request: Reque
         Err(Denied::Wait(time)) => {
             let seconds = time.as_millis().div_ceil(1000);
             let text = format!("Too many wrong passwords. Try again in {seconds} s.");
-            let mut response =
-                (StatusCode::TOO_MANY_REQUESTS, Html(log_in(next, Some(&text)).into_string())).into_response();
+            let mut response = (StatusCode::TOO_MANY_REQUESTS, Html(log_in(next, Some(&text)).into_string()))
+                .into_response();
             response.headers_mut().insert(RETRY_AFTER, number(seconds));
             response
         }
@@ -220,7 +220,15 @@ mod tests {
         for path in ["/services/3/edit", "/system"] {
             assert_eq!(path_with_next(path), format!("/login?next={path}"));
         }
-        for path in ["//evil.example", "/\\evil.example", "https://evil.example", "", "/a?b", "/%2f%2fevil", "/x\r\ny"] {
+        for path in [
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "",
+            "/a?b",
+            "/%2f%2fevil",
+            "/x\r\ny",
+        ] {
             assert_eq!(path_with_next(path), "/login", "{path}");
         }
     }

@@ -80,7 +80,7 @@ pub(crate) async fn not_found() -> Response {
 }
 
 /// A refusal that the router made by itself, as a page; its headers (`Allow`) stay.
-pub(crate) fn dressed(plain: Response) -> Response {
+pub(crate) fn dressed(plain: &Response) -> Response {
     let (status, title, text) = match plain.status() {
         // What stands for an id in the address is none.
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
@@ -121,8 +121,7 @@ pub(crate) fn explain(refused: Refused, form: &mut crate::form::Form) -> (Status
 }
 
 /// Said when somebody else was faster.
-pub(crate) const CHANGED_MEANWHILE: &str =
-    "Somebody changed these settings while you had them open. Yours are below, not yet saved. \
+pub(crate) const CHANGED_MEANWHILE: &str = "Somebody changed these settings while you had them open. Yours are below, not yet saved. \
      Compare, then save again to replace theirs.";
 
 /// Everything that a page shows about the unit.

@@ -15,7 +15,11 @@ use evener_config::{RealServer, RsId, VirtualService, VsId};
 use maud::html;
 
 /// `GET /services/{vs}/servers/new`.
-pub(crate) async fn new(State(app): State<App>, Operator(visitor): Operator, Path(vs): Path<u32>) -> Response {
+pub(crate) async fn new(
+    State(app): State<App>,
+    Operator(visitor): Operator,
+    Path(vs): Path<u32>,
+) -> Response {
     let Some(service) = find(&visitor, VsId(vs)) else { return super::gone() };
     let about = About { visitor: &visitor, service, server: None };
     show(&app, about, &Form::of_new_server(service), None, StatusCode::OK).await
@@ -134,13 +138,13 @@ async fn show(
 ) -> Response {
     let About { visitor, service, server } = about;
     let unit = super::look(app, visitor).await;
-    let heading =
-        server.map_or_else(|| String::from("Add a real server"), |server| format!("Edit {}", authority(server)));
+    let heading = server
+        .map_or_else(|| String::from("Add a real server"), |server| format!("Edit {}", authority(server)));
     let back = service_path(service.id);
     let content = html! {
         nav class="crumbs" aria-label="Where you are" {
-            a href="/services" { "Virtual Services" } span aria-hidden="true" { "/" }
-            a href=(back) { (title(service)) } span aria-hidden="true" { "/" }
+            a href="/services" { "Virtual Services" }
+            span aria-hidden="true" { "/" } a href=(back) { (title(service)) }
         }
         h1 { (heading) }
         (fields::summary(form, problem))
@@ -149,13 +153,19 @@ async fn show(
             @if let Some(server) = server { input type="hidden" name="seen" value=(seen(server)); }
             fieldset class="card" {
                 legend { "Real server" }
-                (fields::text(form, Field { name: "address", label: "IP address", hint: "IPv4 or IPv6 address of the machine that does the work, such as 10.0.0.5.", unit: "" }))
-                (fields::number(form, Field { name: "port", label: "Port", hint: "1 to 65535.", unit: "" }))
-                (fields::number(form, Field { name: "weight", label: "Weight", hint: "Its share under weighted scheduling, 1 to 65535. Default 1000.", unit: "" }))
-                (fields::tick(form, Field { name: "enabled", label: "Enabled", hint: "A disabled server gets no new requests; what it is doing it finishes.", unit: "" }))
+                (fields::text(form, Field::new("address", "IP address",
+                    "IPv4 or IPv6 address of the machine that does the work, such as 10.0.0.5.")))
+                (fields::number(form, Field::new("port", "Port",
+                    "1 to 65535.")))
+                (fields::number(form, Field::new("weight", "Weight",
+                    "Its share under weighted scheduling, 1 to 65535. Default 1000.")))
+                (fields::tick(form, Field::new("enabled", "Enabled",
+                    "A disabled server gets no new requests; what it is doing it finishes.")))
             }
             div class="actions" {
-                button class="primary" type="submit" { @if server.is_some() { "Save" } @else { "Add the real server" } }
+                button class="primary" type="submit" {
+                    @if server.is_some() { "Save" } @else { "Add the real server" }
+                }
                 a class="button" href=(back) { "Cancel" }
             }
         }

@@ -37,7 +37,11 @@ pub(crate) async fn add(State(app): State<App>, posted: OperatorPosted) -> Respo
 }
 
 /// `GET /services/{vs}/edit`.
-pub(crate) async fn edit(State(app): State<App>, Operator(visitor): Operator, Path(vs): Path<u32>) -> Response {
+pub(crate) async fn edit(
+    State(app): State<App>,
+    Operator(visitor): Operator,
+    Path(vs): Path<u32>,
+) -> Response {
     let Some(service) = super::services::find(&visitor, VsId(vs)) else { return super::gone() };
     show(&app, &visitor, Some(service), &Form::of_service(service), None, StatusCode::OK).await
 }
@@ -134,14 +138,19 @@ async fn show(
     status: StatusCode,
 ) -> Response {
     let unit = super::look(app, visitor).await;
-    let title = present.map_or_else(|| String::from("Add a virtual service"), |one| format!("Edit {}", super::services::title(one)));
+    let title = present.map_or_else(
+        || String::from("Add a virtual service"),
+        |one| format!("Edit {}", super::services::title(one)),
+    );
     let back = present.map_or_else(|| String::from("/services"), |one| service_path(one.id));
     let interfaces: Vec<&str> =
         unit.net.iter().flat_map(|net| &net.interfaces).map(|one| one.name.0.as_str()).collect();
     let content = html! {
         nav class="crumbs" aria-label="Where you are" {
-            a href="/services" { "Virtual Services" } span aria-hidden="true" { "/" }
-            @if let Some(present) = present { a href=(back) { (super::services::title(present)) } span aria-hidden="true" { "/" } }
+            a href="/services" { "Virtual Services" }
+            @if let Some(present) = present {
+                span aria-hidden="true" { "/" } a href=(back) { (super::services::title(present)) }
+            }
         }
         h1 { (title) }
         (fields::summary(form, problem))
@@ -152,7 +161,9 @@ async fn show(
             (check(form))
             (advanced(form))
             div class="actions" {
-                button class="primary" type="submit" { @if present.is_some() { "Save" } @else { "Add the virtual service" } }
+                button class="primary" type="submit" {
+                    @if present.is_some() { "Save" } @else { "Add the virtual service" }
+                }
                 a class="button" href=(back) { "Cancel" }
             }
         }
@@ -166,46 +177,72 @@ fn basics(form: &Form, interfaces: &[&str]) -> Markup {
     html! {
         fieldset class="card" {
             legend { "Basic settings" }
-            (fields::text(form, Field { name: "name", label: "Name", hint: "What you call it, up to 64 characters. May be empty.", unit: "" }))
+            (fields::text(form, Field::new("name", "Name",
+                "What you call it, up to 64 characters. May be empty.")))
             div class="field options" role="radiogroup" aria-labelledby="l-address" {
                 span class="label" id="l-address" { "Address that clients use" }
-                label class="option" { input type="radio" name="address.kind" value="literal" checked[!own] data-shows="literal"; "This IP address" }
-                label class="option" { input type="radio" name="address.kind" value="own" checked[own] data-shows="own"; "This unit’s own address, on an interface" }
-                div class="hint" id="f-address" { @for complaint in form.complaints("address") { p class="complaint" { (complaint) } } }
+                label class="option" {
+                    input type="radio" name="address.kind" value="literal" checked[!own]; "This IP address"
+                }
+                label class="option" {
+                    input type="radio" name="address.kind" value="own" checked[own];
+                    "This unit’s own address, on an interface"
+                }
+                div class="hint" id="f-address" {
+                    @for complaint in form.complaints("address") { p class="complaint" { (complaint) } }
+                }
             }
             div data-shown="address.kind literal" {
-                (fields::text(form, Field { name: "address.literal", label: "IP address", hint: "IPv4 or IPv6, such as 192.0.2.10.", unit: "" }))
+                (fields::text(form, Field::new("address.literal", "IP address",
+                    "IPv4 or IPv6, such as 192.0.2.10.")))
             }
             div data-shown="address.kind own" {
-                (fields::suggested(form, Field { name: "address.own", label: "Interface", hint: "Each unit of a pair uses the address that it has there itself, such as that of eth0.", unit: "" }, "interfaces"))
+                (fields::suggested(form, Field::new("address.own", "Interface",
+                    "Each unit of a pair uses the address that it has there itself, such as that of eth0."), "interfaces"))
                 datalist id="interfaces" { @for name in interfaces { option value=(name) {} } }
             }
-            (fields::number(form, Field { name: "port", label: "Port", hint: "1 to 65535. Port and protocol must be free on the address.", unit: "" }))
-            (fields::select::<Protocol>(form, Field { name: "protocol", label: "Protocol", hint: "What is spoken on it is HTTP/1.1, balanced request by request.", unit: "" }))
-            (fields::select::<Scheduler>(form, Field { name: "scheduler", label: "Scheduling method", hint: "How the next real server is chosen. Round robin takes each in turn; weighted follows the servers’ weights.", unit: "" }))
-            (fields::tick(form, Field { name: "enabled", label: "Enabled", hint: "A disabled service does not listen.", unit: "" }))
+            (fields::number(form, Field::new("port", "Port",
+                "1 to 65535. Port and protocol must be free on the address.")))
+            (fields::select::<Protocol>(form, Field::new("protocol", "Protocol",
+                "What is spoken on it is HTTP/1.1, balanced request by request.")))
+            (fields::select::<Scheduler>(form, Field::new("scheduler", "Scheduling method",
+                "How the next real server is chosen. Round robin takes each in turn; weighted follows the servers’ weights.")))
+            (fields::tick(form, Field::new("enabled", "Enabled",
+                "A disabled service does not listen.")))
         }
     }
 }
 
 fn check(form: &Form) -> Markup {
-    const KINDS: [(&str, &str); 3] =
-        [("http", "HTTP: a request is answered well"), ("tcp", "TCP: a connection opens"), ("none", "None: servers always count as up")];
+    const KINDS: [(&str, &str); 3] = [
+        ("http", "HTTP: a request is answered well"),
+        ("tcp", "TCP: a connection opens"),
+        ("none", "None: servers always count as up"),
+    ];
     html! {
         fieldset class="card" {
             legend { "Health check" }
-            (fields::choose(form, Field { name: "check.kind", label: "Check", hint: "How each real server is probed.", unit: "" }, &KINDS))
+            (fields::choose(form, Field::new("check.kind", "Check",
+                "How each real server is probed."), &KINDS))
             div class="pair" data-shown="check.kind http" {
-                (fields::select::<HttpMethod>(form, Field { name: "check.http.method", label: "Method", hint: "Default HEAD.", unit: "" }))
-                (fields::text(form, Field { name: "check.http.path", label: "Path", hint: "Starts with /, up to 126 characters. Default /.", unit: "" }))
-                (fields::text(form, Field { name: "check.http.host", label: "Host header", hint: "Empty: the server’s address and port.", unit: "" }))
-                (fields::text(form, Field { name: "check.http.extra_good_statuses", label: "Other good statuses", hint: "Besides 200 to 299: numbers from 300 to 599, such as 301, 404.", unit: "" }))
+                (fields::select::<HttpMethod>(form, Field::new("check.http.method", "Method",
+                    "Default HEAD.")))
+                (fields::text(form, Field::new("check.http.path", "Path",
+                    "Starts with /, up to 126 characters. Default /.")))
+                (fields::text(form, Field::new("check.http.host", "Host header",
+                    "Empty: the server’s address and port.")))
+                (fields::text(form, Field::new("check.http.extra_good_statuses", "Other good statuses",
+                    "Besides 200 to 299: numbers from 300 to 599, such as 301, 404.")))
             }
             div class="pair" data-shown="check.kind http tcp" {
-                (fields::number(form, Field { name: "check.interval_s", label: "Interval", hint: "1 to 901, at least time-out × tries + 1. Default 9.", unit: "s" }))
-                (fields::number(form, Field { name: "check.timeout_s", label: "Time-out", hint: "How long a server has to answer, 1 to 60. Default 4.", unit: "s" }))
-                (fields::number(form, Field { name: "check.retries", label: "Tries", hint: "Probes that fail in a row before a server is down, 1 to 15. Default 2.", unit: "" }))
-                (fields::number(form, Field { name: "check.port", label: "Port to probe", hint: "Empty: the server’s own.", unit: "" }))
+                (fields::number(form, Field::new("check.interval_s", "Interval",
+                    "1 to 901, at least time-out × tries + 1. Default 9.").counted("s")))
+                (fields::number(form, Field::new("check.timeout_s", "Time-out",
+                    "How long a server has to answer, 1 to 60. Default 4.").counted("s")))
+                (fields::number(form, Field::new("check.retries", "Tries",
+                    "Probes that fail in a row before a server is down, 1 to 15. Default 2.")))
+                (fields::number(form, Field::new("check.port", "Port to probe",
+                    "Empty: the server’s own.")))
             }
         }
     }
@@ -219,20 +256,29 @@ fn advanced(form: &Form) -> Markup {
     html! {
         details class="card" open[wrong] {
             summary { "Advanced: client address, time-outs, limits" }
-            (fields::select::<ForwardedFor>(form, Field { name: "forwarded_for", label: "Client address", hint: "Whether real servers are told the client’s address in a header.", unit: "" }))
+            (fields::select::<ForwardedFor>(form, Field::new("forwarded_for", "Client address",
+                "Whether real servers are told the client’s address in a header.")))
             h3 { "Time-outs" }
             div class="pair" {
-                (fields::number(form, Field { name: "timeouts.request_head_s", label: "Request head", hint: "For a client’s whole request head, 1 to 3600. Default 10.", unit: "s" }))
-                (fields::number(form, Field { name: "timeouts.connect_s", label: "Connect", hint: "For a connection to a real server to open, 1 to 300. Default 4.", unit: "s" }))
-                (fields::number(form, Field { name: "timeouts.response_head_s", label: "Answer", hint: "For a real server’s response head, 1 to 86400. Default 60.", unit: "s" }))
-                (fields::number(form, Field { name: "timeouts.idle_s", label: "Idle", hint: "Without a byte in the middle of a message or on a WebSocket, 1 to 86400. Default 660.", unit: "s" }))
-                (fields::number(form, Field { name: "timeouts.keep_alive_s", label: "Keep-alive", hint: "Between two requests on one connection, 1 to 3600. Default 60.", unit: "s" }))
+                (fields::number(form, Field::new("timeouts.request_head_s", "Request head",
+                    "For a client’s whole request head, 1 to 3600. Default 10.").counted("s")))
+                (fields::number(form, Field::new("timeouts.connect_s", "Connect",
+                    "For a connection to a real server to open, 1 to 300. Default 4.").counted("s")))
+                (fields::number(form, Field::new("timeouts.response_head_s", "Answer",
+                    "For a real server’s response head, 1 to 86400. Default 60.").counted("s")))
+                (fields::number(form, Field::new("timeouts.idle_s", "Idle",
+                    "Without a byte in the middle of a message or on a WebSocket, 1 to 86400. Default 660.").counted("s")))
+                (fields::number(form, Field::new("timeouts.keep_alive_s", "Keep-alive",
+                    "Between two requests on one connection, 1 to 3600. Default 60.").counted("s")))
             }
             h3 { "Limits" }
             div class="pair" {
-                (fields::number(form, Field { name: "limits.connections", label: "Client connections", hint: "Open at a time; further ones wait. 1 to 1000000. Default 20000.", unit: "" }))
-                (fields::number(form, Field { name: "limits.request_head_bytes", label: "Request head", hint: "1024 to 262144. Default 32768.", unit: "bytes" }))
-                (fields::number(form, Field { name: "limits.request_headers", label: "Header fields", hint: "In a request, 8 to 1000. Default 128.", unit: "" }))
+                (fields::number(form, Field::new("limits.connections", "Client connections",
+                    "Open at a time; further ones wait. 1 to 1000000. Default 20000.")))
+                (fields::number(form, Field::new("limits.request_head_bytes", "Request head",
+                    "1024 to 262144. Default 32768.").counted("bytes")))
+                (fields::number(form, Field::new("limits.request_headers", "Header fields",
+                    "In a request, 8 to 1000. Default 128.")))
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::status::{RsStatus, Traffic, VsStatus};
 use crate::unit::Unit;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use evener_api::checks::HealthState;
 use evener_config::{Address, CheckKind, RealServer, VirtualService, VsId};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -65,15 +66,17 @@ fn row(service: &VirtualService, status: &VsStatus, now_s: u64) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(service_path(service.id)) { (title(service)) } }
-            td data-label="Address" class="mono" { (address(service)) }
-            td data-label="Status" { (icons::service_state(status.state)) @if let Some(why) = &status.reason { div class="why" { (why) } } }
-            td data-label="Real servers" {
+            td data-label="Address" class="at" { (address(service)) }
+            td data-label="Status" { (state(status)) }
+            td data-label="Real servers" class="stack" {
                 ul class="servers" {
                     @for (server, seen) in service.real_servers.iter().zip(&status.servers) {
                         li {
                             (icons::server_state(seen.state))
-                            span class="mono" { (authority(server)) }
-                            span class="why" { (since(seen, now_s)) }
+                            div {
+                                span class="at" { (authority(server)) }
+                                @if let Some(why) = why(seen, now_s) { div class="why" { (why) } }
+                            }
                         }
                     }
                     @if service.real_servers.is_empty() { li class="muted" { "none" } }
@@ -82,6 +85,13 @@ fn row(service: &VirtualService, status: &VsStatus, now_s: u64) -> Markup {
             td data-label="Connections" class="num" { (counted(status.traffic.map(|traffic| traffic.connections))) }
             td data-label="Requests" class="num" { (counted(status.traffic.map(|traffic| traffic.requests))) }
         }
+    }
+}
+
+fn state(status: &VsStatus) -> Markup {
+    html! {
+        (icons::service_state(status.state))
+        @if let Some(why) = &status.reason { div class="why" { (why) } }
     }
 }
 
@@ -97,12 +107,12 @@ pub(crate) async fn show(
     let status = unit.status_of(service);
     let path = service_path(service.id);
     let content = html! {
-        nav class="crumbs" aria-label="Where you are" { a href="/services" { "Virtual Services" } span aria-hidden="true" { "/" } }
+        nav class="crumbs" aria-label="Where you are" { a href="/services" { "Virtual Services" } }
         (layout::done(query.get("done").map(String::as_str)))
         div class="head" {
             div class="title" {
                 h1 { (title(service)) }
-                div id="state" data-live { (icons::service_state(status.state)) @if let Some(why) = &status.reason { span class="why" { (why) } } }
+                div id="state" data-live { (state(&status)) }
             }
             div class="actions" {
                 a class="button" href={ (path) "/edit" } { "Edit" }
@@ -132,36 +142,50 @@ pub(crate) async fn show(
 
 fn servers(service: &VirtualService, status: &VsStatus, now_s: u64) -> Markup {
     if service.real_servers.is_empty() {
-        return html! { div class="card blank" { p { "No real server yet: clients get an error until there is one." } } };
+        return html! {
+            div class="card blank" { p { "No real server yet: clients get an error until there is one." } }
+        };
     }
     html! {
         div class="card flush" {
             table class="cards" {
                 thead { tr {
                     th scope="col" { "Server" } th scope="col" { "Status" } th scope="col" { "Reason" }
-                    th scope="col" { "Since" } th scope="col" class="num" { "Weight" } th scope="col" class="num" { "Active" }
+                    th scope="col" { "Since" } th scope="col" class="num" { "Weight" }
+                    th scope="col" class="num" { "Active" }
                     th scope="col" class="num" { "Requests" } th scope="col" class="num" { "Faults" }
                     th scope="col" { span class="hidden" { "Actions" } }
                 } }
                 tbody {
                     @for (server, seen) in service.real_servers.iter().zip(&status.servers) {
-                        @let path = server_path(service.id, server.id);
-                        tr {
-                            th scope="row" class="mono" { a href={ (path) "/edit" } { (authority(server)) } }
-                            td data-label="Status" { (icons::server_state(seen.state)) }
-                            td data-label="Reason" class="reason" { (seen.reason) @if let Some(took) = seen.last_good_ms { " " span class="muted" { "(" (took) " ms)" } } }
-                            td data-label="Since" { (since(seen, now_s)) }
-                            td data-label="Weight" class="num" { (server.weight.0) }
-                            td data-label="Active" class="num" { (counted(seen.active)) }
-                            td data-label="Requests" class="num" { (counted(seen.requests)) }
-                            td data-label="Faults" class="num" { (counted(seen.faults)) }
-                            td class="verbs" {
-                                a href={ (path) "/edit" } aria-label={ "Edit " (authority(server)) } { "Edit" }
-                                a class="danger" href={ (path) "/delete" } data-dialog aria-label={ "Delete " (authority(server)) } { "Delete" }
-                            }
-                        }
+                        (server_row(&server_path(service.id, server.id), server, seen, now_s))
                     }
                 }
+            }
+        }
+    }
+}
+
+fn server_row(path: &str, server: &RealServer, seen: &RsStatus, now_s: u64) -> Markup {
+    let name = authority(server);
+    html! {
+        tr {
+            th scope="row" class="at" { a href={ (path) "/edit" } { (name) } }
+            td data-label="Status" { (icons::server_state(seen.state)) }
+            td data-label="Reason" class="reason" {
+                div {
+                    (seen.reason)
+                    @if let Some(took) = seen.last_good_ms { " " span class="muted" { "(" (took) "\u{a0}ms)" } }
+                }
+            }
+            td data-label="Since" class="at" { (since(seen, now_s)) }
+            td data-label="Weight" class="num" { (server.weight.0) }
+            td data-label="Active" class="num" { (counted(seen.active)) }
+            td data-label="Requests" class="num" { (counted(seen.requests)) }
+            td data-label="Faults" class="num" { (counted(seen.faults)) }
+            td class="verbs" {
+                a href={ (path) "/edit" } aria-label={ "Edit " (name) } { "Edit" }
+                a class="danger" href={ (path) "/delete" } data-dialog aria-label={ "Delete " (name) } { "Delete" }
             }
         }
     }
@@ -177,12 +201,15 @@ fn settings(service: &VirtualService) -> Markup {
     let (timeouts, limits) = (&service.timeouts, &service.limits);
     html! {
         dl class="facts" {
-            dt { "Address" } dd class="mono" { (address(service)) }
+            dt { "Address" } dd class="at" { (address(service)) }
             dt { "Protocol" } dd { "HTTP/1.1 over " (form::label(service.protocol)) }
             dt { "Scheduling" } dd { (form::label(service.scheduler)) }
             dt { "Health check" } dd { (probe) }
             @if !matches!(check.kind, CheckKind::None) {
-                dt { "Timing" } dd { "every " (check.interval_s) " s, " (check.timeout_s) " s to answer, down after " (check.retries) " in a row" }
+                dt { "Timing" } dd {
+                    "every " (check.interval_s) " s, " (check.timeout_s) " s to answer, down after "
+                    (check.retries) " in a row"
+                }
             }
             dt { "Client address" } dd { (form::label(service.forwarded_for)) }
             dt { "Time-outs" } dd {
@@ -233,7 +260,18 @@ pub(crate) fn authority(server: &RealServer) -> String {
 }
 
 fn since(seen: &RsStatus, now_s: u64) -> String {
-    seen.since_unix_s.map(|since| format!("for {}", text::duration(now_s.saturating_sub(since)))).unwrap_or_default()
+    let since = seen.since_unix_s;
+    since.map(|since| format!("for {}", text::roughly(now_s.saturating_sub(since)))).unwrap_or_default()
+}
+
+/// What the list says beside a server: since when, and why if it does not work.
+fn why(seen: &RsStatus, now_s: u64) -> Option<String> {
+    let since = since(seen, now_s);
+    match (seen.state, since.is_empty()) {
+        (_, true) => None,
+        (HealthState::Down, _) if !seen.reason.is_empty() => Some(format!("{} · {since}", seen.reason)),
+        _ => Some(since),
+    }
 }
 
 fn counted(number: Option<u64>) -> String {

@@ -47,18 +47,31 @@ pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) ->
 fn about(unit: &Unit) -> Markup {
     let init = unit.init.as_ref();
     let update = unit.update.as_ref();
+    let unknown = || String::from("–");
+    let memory = init.map(|init| {
+        let mib = |bytes: u64| text::grouped(bytes >> 20);
+        format!("{} MiB of {} MiB free", mib(init.memory_available_bytes), mib(init.memory_total_bytes))
+    });
+    let facts = [
+        ("Name", unit.hostname().to_owned()),
+        ("Firmware", init.map_or_else(unknown, |init| init.version.clone())),
+        ("Up for", init.map_or_else(unknown, |init| text::duration(init.uptime_ms / 1000))),
+        ("Configuration", format!("Generation {}", unit.snapshot.generation)),
+        ("Memory", memory.unwrap_or_else(unknown)),
+        ("Oldest firmware allowed", update.map_or_else(unknown, |update| update.floor.clone())),
+        (
+            "Boots without health",
+            update.map_or_else(unknown, |update| update.boots_without_health.to_string()),
+        ),
+        (
+            "Last failed slot",
+            update.map_or_else(unknown, |update| {
+                update.last_failure.clone().unwrap_or_else(|| String::from("none"))
+            }),
+        ),
+    ];
     html! {
-        dl class="facts wide" {
-            dt { "Name" } dd { (unit.hostname()) }
-            dt { "Firmware" } dd { (init.map_or("–", |init| init.version.as_str())) }
-            dt { "Up for" } dd { (init.map_or_else(|| String::from("–"), |init| text::duration(init.uptime_ms / 1000))) }
-            dt { "Configuration" } dd { "Generation " (unit.snapshot.generation) }
-            dt { "Lowest version it may go back to" } dd { (update.map_or("–", |update| update.floor.as_str())) }
-            dt { "Boots without health" } dd { @match update { Some(update) => { (update.boots_without_health) }, None => { "–" } } }
-            dt { "Last failed slot" } dd {
-                (update.map_or("–", |update| update.last_failure.as_deref().unwrap_or("none")))
-            }
-        }
+        dl class="facts wide" { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
     }
 }
 
@@ -133,7 +146,7 @@ fn network(unit: &Unit) -> Markup {
                 tbody { @for interface in &net.interfaces { (interface_row(interface)) } }
             }
         }
-        p class="muted" {
+        p class="muted under" {
             "Gateway " (net.gateway.map_or_else(|| String::from("none"), |gateway| gateway.to_string()))
             " · name servers " @if servers.is_empty() { "none" } @else { (servers.join(", ")) }
         }
@@ -153,7 +166,7 @@ fn interface_row(interface: &InterfaceStatus) -> Markup {
         tr {
             th scope="row" { (interface.name.0) }
             td data-label="Status" { (icons::link(interface.carrier)) }
-            td data-label="Addresses" class="mono" {
+            td data-label="Addresses" class="at" {
                 ul class="plain" { @for (address, prefix) in &interface.addresses { li { (address) "/" (prefix) } } }
             }
             td data-label="From" { (origin) }
@@ -218,8 +231,10 @@ async fn end(app: &App, visitor: &Visitor, request: Request, title: &str, text: 
             let body = html! { h1 { (title) } p data-reconnect=[wait] { (text) } };
             super::page(layout::bare(title, &body))
         }
-        Err(reason) => {
-            super::message(StatusCode::SERVICE_UNAVAILABLE, "Not possible", &format!("Nothing was done: {reason}."))
-        }
+        Err(reason) => super::message(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Not possible",
+            &format!("Nothing was done: {reason}."),
+        ),
     }
 }

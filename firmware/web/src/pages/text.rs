@@ -30,6 +30,12 @@ pub(crate) fn duration(seconds: u64) -> String {
     parts.join(" ")
 }
 
+/// A length of time in its largest unit: `3 d`. For tables, and so that it does not change all the time.
+pub(crate) fn roughly(seconds: u64) -> String {
+    let text = duration(seconds);
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// A rate with three digits at most.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second < 10.0 { format!("{per_second:.1}") } else { format!("{per_second:.0}") }
@@ -46,9 +52,16 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        assert_eq!([grouped(7), grouped(1234), grouped(1_234_567)].join("|").replace('\u{202f}', " "), "7|1 234|1 234 567");
+        assert_eq!(
+            [grouped(7), grouped(1234), grouped(1_234_567)].join("|").replace('\u{202f}', " "),
+            "7|1 234|1 234 567"
+        );
         let read = |seconds| duration(seconds).replace('\u{a0}', " ");
-        assert_eq!([read(0), read(59), read(60), read(3_700), read(90_000)].join("|"), "0 s|59 s|1 min|1 h 1 min|1 d 1 h");
+        assert_eq!(
+            [read(0), read(59), read(60), read(3_700), read(90_000)].join("|"),
+            "0 s|59 s|1 min|1 h 1 min|1 d 1 h"
+        );
+        assert_eq!(roughly(90_000).replace('\u{a0}', " "), "1 d");
         assert_eq!([rate(0.0), rate(9.96), rate(1234.5)].join("|"), "0.0|10.0|1234");
         assert_eq!(count(1, "server", "servers").replace('\u{a0}', " "), "1 server");
     }

@@ -3,7 +3,9 @@
 //! Control keeps its configuration in memory and knows a few rules only; the others say what they are told to.
 
 use evener_api::checks::{self, HealthReport, HealthState, ServerHealth};
-use evener_api::control::{Accepted, Change, GenerationInfo, Reply, Request, Snapshot, Transaction, Violation};
+use evener_api::control::{
+    Accepted, Change, GenerationInfo, Reply, Request, Snapshot, Transaction, Violation,
+};
 use evener_api::init::{ServiceHealth, ServiceState, UnitStatus};
 use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
 use evener_api::proxy::{ProxyStatus, ServerStatus, ServiceStatus};
@@ -93,14 +95,18 @@ impl Fake {
     pub(crate) fn set_health(&self, states: &[(HealthState, &str)], now_s: u64) {
         let snapshot = self.config.borrow().clone();
         let services = &snapshot.config.shared.virtual_services;
-        let all = services.iter().flat_map(|service| service.real_servers.iter().map(|server| (service.id, server.id)));
-        let servers = all.zip(states.iter().cycle()).zip(1_u32..).map(|(((vs, rs), (state, reason)), n)| ServerHealth {
-            vs,
-            rs,
-            state: *state,
-            reason: (*reason).to_owned(),
-            since_unix_s: now_s.saturating_sub(u64::from(n) * 137),
-            last_good_ms: (*state == HealthState::Up).then_some(n),
+        let all = services
+            .iter()
+            .flat_map(|service| service.real_servers.iter().map(|server| (service.id, server.id)));
+        let servers = all.zip(states.iter().cycle()).zip(1_u32..).map(|(((vs, rs), (state, reason)), n)| {
+            ServerHealth {
+                vs,
+                rs,
+                state: *state,
+                reason: (*reason).to_owned(),
+                since_unix_s: now_s.saturating_sub(u64::from(n) * 137),
+                last_good_ms: (*state == HealthState::Up).then_some(n),
+            }
         });
         let servers = servers.collect();
         *self.health.lock().unwrap() = HealthReport { generation: snapshot.generation, servers };
@@ -120,10 +126,16 @@ impl Fake {
             servers: service
                 .real_servers
                 .iter()
-                .map(|server| ServerStatus { rs: server.id, requests, faults: requests / 20_011, active: requests % 7 })
+                .map(|server| ServerStatus {
+                    rs: server.id,
+                    requests,
+                    faults: requests / 20_011,
+                    active: requests % 7,
+                })
                 .collect(),
         };
-        let services = snapshot.config.shared.virtual_services.iter().filter(|one| one.enabled).map(one).collect();
+        let services =
+            snapshot.config.shared.virtual_services.iter().filter(|one| one.enabled).map(one).collect();
         *self.proxy.lock().unwrap() = ProxyStatus { generation: snapshot.generation, workers: 2, services };
     }
 
@@ -197,7 +209,9 @@ fn change(next: &mut Snapshot, change: Change, accepted: &mut Accepted) -> bool 
         }
         Change::ReplaceUnit(unit) => next.config.unit = unit,
         Change::SetPassword { user, password } => {
-            let Some(user) = next.config.shared.users.iter_mut().find(|one| one.name == user) else { return false };
+            let Some(user) = next.config.shared.users.iter_mut().find(|one| one.name == user) else {
+                return false;
+            };
             user.password = password;
             user.must_change_password = false;
         }
@@ -207,7 +221,8 @@ fn change(next: &mut Snapshot, change: Change, accepted: &mut Accepted) -> bool 
 
 fn judge(config: &Config) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut complain = |field: String, reason: &str| violations.push(Violation { field, reason: reason.to_owned() });
+    let mut complain =
+        |field: String, reason: &str| violations.push(Violation { field, reason: reason.to_owned() });
     for (at, service) in config.shared.virtual_services.iter().enumerate() {
         let path = format!("shared.virtual_services[{at}]");
         if service.port == 0 {
@@ -217,7 +232,10 @@ fn judge(config: &Config) -> Vec<Violation> {
             complain(format!("{path}.address.own"), "An interface needs a name, such as eth0.");
         }
         if service.check.interval_s <= service.check.timeout_s * u16::from(service.check.retries) {
-            complain(format!("{path}.check.interval_s"), "The interval must be at least time-out × tries + 1.");
+            complain(
+                format!("{path}.check.interval_s"),
+                "The interval must be at least time-out × tries + 1.",
+            );
         }
         for (rs, server) in service.real_servers.iter().enumerate() {
             if server.weight.0 == 0 {
@@ -320,7 +338,11 @@ async fn update(_: Arc<Fake>, mut connection: Connection) {
     while let Ok(Some(evener_api::update::Request::Get)) = connection.receive().await {
         let status = FirmwareStatus {
             running: 'A',
-            slots: vec![slot('A', "confirmed", Some("0.1.0")), slot('B', "empty", None), slot('R', "confirmed", Some("0.1.0"))],
+            slots: vec![
+                slot('A', "confirmed", Some("0.1.0")),
+                slot('B', "empty", None),
+                slot('R', "confirmed", Some("0.1.0")),
+            ],
             floor: String::from("0.1.0"),
             boots_without_health: 0,
             degraded: false,

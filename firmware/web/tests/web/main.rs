@@ -1,0 +1,12 @@
+//! The pages and the API as their users meet them: requests through the router, against services that are fakes
+//! on real sockets.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test crate")]
+
+mod api;
+mod fake;
+mod forms;
+mod guards;
+mod login;
+mod pages;
+mod support;
