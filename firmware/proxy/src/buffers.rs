@@ -27,11 +27,11 @@ impl Buffers {
 
     /// Gives one back; what is in it is thrown away.
     pub(crate) fn give(&self, mut buffer: BytesMut) {
-        buffer.clear();
-        // Brings back the space in front that was read already.
-        buffer.reserve(FIRST);
         let mut free = self.free.borrow_mut();
-        if buffer.capacity() <= 2 * FIRST && free.len() < KEPT {
+        if free.len() < KEPT && (1..=2 * FIRST).contains(&buffer.capacity()) {
+            buffer.clear();
+            // Brings back the space in front that was read already.
+            buffer.reserve(FIRST);
             free.push(buffer);
         }
     }

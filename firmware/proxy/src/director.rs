@@ -4,7 +4,6 @@
 //! the only one that binds, and leaves each listener with init, so that a restart of the proxy loses none.
 
 use crate::listen;
-use crate::memory::Memory;
 use crate::service::{Plan, Service};
 use crate::worker::Command;
 use evener_api::checks::HealthReport;
@@ -241,14 +240,4 @@ fn resolve(address: &Address, net: Option<&NetStatus>) -> Result<IpAddr, String>
     let addresses = &interface.ok_or_else(|| format!("there is no interface {}", name.0))?.addresses;
     let first = |want_v4: bool| addresses.iter().map(|(ip, _)| *ip).find(|ip| ip.is_ipv4() == want_v4);
     first(true).or_else(|| first(false)).ok_or_else(|| format!("interface {} has no address", name.0))
-}
-
-/// Stores the configuration that is in force, away from the loop that serves.
-pub(crate) fn remember(memory: &Memory, snapshot: Arc<Snapshot>) {
-    let memory = memory.clone();
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = memory.store(&snapshot) {
-            tracing::warn!(%error, "the configuration cannot be stored for a start without control");
-        }
-    });
 }

@@ -105,6 +105,7 @@ pub async fn operate(
     let mut nets = evener_ipc::subscribe(dirs.run, Service::Net, net::Request::Subscribe);
 
     let mut told = Told { snapshot: memory.load().map(Arc::new), ..Told::default() };
+    tokio::spawn(memory::keep(memory, snapshots.clone()));
     let mut director = Director::new(commands.clone(), lifeline.clone(), kept);
     director.apply(&told).await;
     let (boards, board) = watch::channel(Arc::new(director.board()));
@@ -119,12 +120,7 @@ pub async fn operate(
     loop {
         tokio::select! {
             () = &mut stop => break,
-            Ok(()) = snapshots.changed() => {
-                told.snapshot = snapshots.borrow_and_update().clone().or(told.snapshot);
-                if let Some(snapshot) = &told.snapshot {
-                    director::remember(&memory, Arc::clone(snapshot));
-                }
-            }
+            Ok(()) = snapshots.changed() => told.snapshot = snapshots.borrow_and_update().clone().or(told.snapshot),
             Ok(()) = reports.changed() => told.health = reports.borrow_and_update().clone().or(told.health),
             Ok(()) = nets.changed() => told.net = nets.borrow_and_update().clone().or(told.net),
             accepted = socket.accept() => {

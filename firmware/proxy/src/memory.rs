@@ -2,6 +2,7 @@
 
 use evener_api::control::Snapshot;
 use evener_api::frame;
+use evener_ipc::Subscription;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,19 @@ impl Memory {
         file.sync_all()?;
         fs::rename(&new, self.path())?;
         File::open(&self.directory)?.sync_all()
+    }
+}
+
+/// Stores each configuration that comes, one after the other, away from the loop that serves. Those that were
+/// overtaken while the disk was busy are left out.
+pub(crate) async fn keep(memory: Memory, mut snapshots: Subscription<Snapshot>) {
+    while snapshots.changed().await.is_ok() {
+        let Some(snapshot) = snapshots.borrow_and_update().clone() else { continue };
+        let memory = memory.clone();
+        let stored = tokio::task::spawn_blocking(move || memory.store(&snapshot)).await;
+        if let Err(error) = stored.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::warn!(%error, "the configuration cannot be stored for a start without control");
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Pool {
                 kept.push(Idle { stream, since });
                 return None;
             }
-            if is_quiet(&stream) {
+            if is_quiet(&stream) && (!once || is_open(&stream)) {
                 return Some(stream);
             }
         }
@@ -81,6 +81,12 @@ impl Pool {
 /// kernel only when it has reported an event.
 fn is_quiet(stream: &TcpStream) -> bool {
     matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Open as far as the kernel knows by now; the runtime learns it a turn of its loop later.
+fn is_open(stream: &TcpStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    matches!(recv(stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT), Err(rustix::io::Errno::AGAIN))
 }
 
 /// Opens a connection.

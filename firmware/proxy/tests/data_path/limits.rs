@@ -44,7 +44,7 @@ async fn a_kept_connection_is_closed_without_a_word_when_its_time_is_over() {
     assert_eq!(client.get("/").await.status, 200);
     let begun = Instant::now();
     client.ends().await;
-    assert!(begun.elapsed() >= Duration::from_millis(900));
+    assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&begun.elapsed()));
 }
 
 #[tokio::test]

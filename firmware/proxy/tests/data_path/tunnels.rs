@@ -75,6 +75,8 @@ async fn without_a_switch_what_follows_is_the_next_request() {
     server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
     assert_eq!(client.answer().await.body, "no");
     assert!(head(&mut server).await.starts_with("GET /next HTTP/1.1\r\n"));
+    server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext").await.unwrap();
+    assert_eq!(client.answer().await.body, "next");
 }
 
 #[tokio::test]
