@@ -141,18 +141,24 @@ impl Browser {
     /// # Errors
     /// When it does not within `limit`; the error shows the text.
     pub fn wait_for_text(&self, words: &str, limit: Duration) -> Result<()> {
+        let literal = Value::from(words);
+        self.wait_until(&format!("return document.body.innerText.includes({literal})"), limit)
+    }
+
+    /// Looks at the page again and again until a script returns true.
+    ///
+    /// # Errors
+    /// When it does not within `limit`; the error shows the page's text.
+    pub fn wait_until(&self, script: &str, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        loop {
-            let text = self.text()?;
-            if text.contains(words) {
-                return Ok(());
-            }
+        while self.run(script)? != true {
             if Instant::now() > deadline {
-                bail!("waited {limit:?} for {words:?} on {}:\n{text}", self.address()?);
+                bail!("waited {limit:?} for {script} on {}:\n{}", self.address()?, self.text()?);
             }
             // A page has no way to tell us.
             std::thread::sleep(Duration::from_millis(100));
         }
+        Ok(())
     }
 
     /// Shows pages in another way from now on.
@@ -233,10 +239,8 @@ mod tests {
             let mut connection = Connection::new(stream);
             while let Ok(Some(request)) = connection.read_request() {
                 let mut page = Response::text(200, &format!("{PAGE}<p>{}</p>", request.target));
-                page.headers = vec![
-                    ("Content-Type".into(), "text/html".into()),
-                    ("Connection".into(), "close".into()),
-                ];
+                page.headers =
+                    vec![("Content-Type".into(), "text/html".into()), ("Connection".into(), "close".into())];
                 if connection.answer(&request.method, &page).is_err() {
                     break;
                 }

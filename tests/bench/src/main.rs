@@ -8,8 +8,9 @@ fn main() -> ExitCode {
     let outcome = match name.as_str() {
         "boot" => evener_bench::boot::run(),
         "size" => evener_bench::size::run(),
+        "proxy" => evener_bench::proxy::run(),
         _ => {
-            eprintln!("usage: evener-bench boot|size");
+            eprintln!("usage: evener-bench boot|size|proxy");
             return ExitCode::from(64);
         }
     };

@@ -14,10 +14,7 @@ fn a_unit_with_an_empty_disk_starts_its_firmware_and_can_be_reset_and_switched_o
     let disk = folder.path().join("empty.raw");
     std::fs::File::create(&disk).unwrap().set_len(8 << 20).unwrap();
     let switch = Switch::default();
-    let _host = Host::new(
-        &switch,
-        HostSetup { address: [192, 0, 2, 1].into(), prefix: 24, gateway: None },
-    );
+    let _host = Host::new(&switch, HostSetup { address: [192, 0, 2, 1].into(), prefix: 24, gateway: None });
     let log = folder.path().join("serial.log");
     let machine = Machine::new("empty", &disk, &log).on(&switch).user_network(&[PAGES]).memory(256);
     let mut unit = machine.start().unwrap();

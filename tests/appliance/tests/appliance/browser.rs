@@ -98,10 +98,10 @@ fn add_service_with_two_servers(browser: &Browser, home: &str, ports: [u16; 2]) 
         browser.click("form.settings button[type=submit]").unwrap();
         browser.wait_for_text(&format!("10.0.2.2:{port}"), LIMIT).unwrap();
     }
-    browser.go(&service).unwrap();
-    browser.wait_for_text("Up", LIMIT).unwrap();
-    let all_up = "return document.body.innerText.match(/\\bUp\\b/g).length";
-    assert!(browser.run(all_up).unwrap().as_u64().unwrap() >= 1);
+    // The service and each of its servers; the page renews itself.
+    browser.go(&format!("{home}/services")).unwrap();
+    let all_up = "return (document.body.innerText.match(/\\bUp\\b/g) || []).length === 3";
+    browser.wait_until(all_up, LIMIT).unwrap();
 }
 
 fn look_around(browser: &Browser, home: &str) {

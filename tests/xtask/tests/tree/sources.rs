@@ -80,7 +80,7 @@ fn no_test_name_says_that_it_is_a_test() {
             let attribute = line.trim();
             if attribute == "#[test]" || attribute.starts_with("#[tokio::test") {
                 let name = lines.next().unwrap_or_default().trim();
-                if name.contains("fn test_") || name.contains("fn it_") {
+                if name.contains("fn test_") {
                     complaints.push(format!("{file}: {name}"));
                 }
             }
