@@ -7,8 +7,8 @@ use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, Add
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
 use rtnetlink::{
-    AddressMessageBuilder, Error, Handle, LinkUnspec, MulticastGroup,
-    RouteMessageBuilder, new_multicast_connection,
+    AddressMessageBuilder, Error, Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder,
+    new_multicast_connection,
 };
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -119,7 +119,8 @@ fn link(message: &LinkMessage) -> Option<Link> {
         mac: [0; 6],
         is_loopback: flags.contains(LinkFlags::Loopback),
         is_up: flags.contains(LinkFlags::Up),
-        carrier: flags.contains(LinkFlags::LowerUp),
+        // "Running" comes a moment after the carrier: only then does the kernel's queue take what we send.
+        carrier: flags.contains(LinkFlags::LowerUp | LinkFlags::Running),
         mtu: 0,
     };
     for attribute in &message.attributes {

@@ -47,6 +47,14 @@ impl PacketSocket {
         Self::open(interface, ETH_P_IP, &TO_DHCP_CLIENT)
     }
 
+    /// Receives and sends every IPv4 packet, which on a busy interface is a lot to copy.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::dhcp`].
+    pub fn ipv4(interface: u32) -> io::Result<Self> {
+        Self::open(interface, ETH_P_IP, &[])
+    }
+
     /// Receives and sends ARP packets.
     ///
     /// # Errors
