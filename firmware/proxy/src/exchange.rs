@@ -34,24 +34,18 @@ pub(crate) struct Ended {
     pub(crate) server_stays: bool,
 }
 
-/// Where an exchange is: tells what it means when the deadline passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The request is on its way.
-    Sending,
-    /// All of it is sent.
-    Awaiting,
-    /// The answer is on its way.
-    Answering,
-}
-
 /// What both directions share.
 struct Shared<'s> {
     plan: &'s Plan,
     timer: &'s Timer,
-    stage: Cell<Stage>,
+    /// The kernel took bytes of the request.
     sent: Cell<bool>,
+    /// It took all of it.
+    complete: Cell<bool>,
+    /// What is missing of it has to come from the client.
+    client_owes: Cell<bool>,
     body_touched: Cell<bool>,
+    /// The final answer has begun.
     answered: Cell<bool>,
 }
 
@@ -85,8 +79,9 @@ pub(crate) async fn run(
     let shared = Shared {
         plan,
         timer: &session.timer,
-        stage: Cell::new(Stage::Sending),
         sent: Cell::new(false),
+        complete: Cell::new(false),
+        client_owes: Cell::new(false),
         body_touched: Cell::new(job.body_touched),
         answered: Cell::new(false),
     };
@@ -115,9 +110,9 @@ pub(crate) async fn run(
     job.body_touched = shared.body_touched.get();
     job.body = body;
     session.answered |= shared.answered.get();
-    let stage = shared.stage.get();
+    let late = shared.late();
     session.worker.buffers.give(out);
-    let (head, sent_all) = outcome.unwrap_or_else(|_| Err(late(stage, session.answered)))?;
+    let (head, sent_all) = outcome.unwrap_or(Err(late))?;
     if head.status == 101 {
         tunnel::run(session, plan, upstream).await;
         return Ok(Ended { after: After::Close, server_stays: false });
@@ -126,13 +121,15 @@ pub(crate) async fn run(
     Ok(Ended { after, server_stays: head.server_stays && sent_all })
 }
 
-/// What it means that the deadline passed.
-const fn late(stage: Stage, answered: bool) -> Fault {
-    match stage {
-        _ if answered => Fault::Stalled,
-        Stage::Sending => Fault::BodyTimeout,
-        Stage::Awaiting => Fault::AnswerTimeout,
-        Stage::Answering => Fault::Stalled,
+impl Shared<'_> {
+    /// What it means that the deadline passed.
+    fn late(&self) -> Fault {
+        match (self.answered.get(), self.complete.get(), self.client_owes.get()) {
+            (true, _, _) => Fault::Stalled,
+            (false, false, true) => Fault::BodyTimeout,
+            // It does not answer, or does not even take the request.
+            (false, true, _) | (false, false, false) => Fault::AnswerTimeout,
+        }
     }
 }
 
@@ -188,13 +185,15 @@ async fn send(shared: &Shared<'_>, from: Outgoing<'_>, mut server: WriteHalf<'_>
         if done {
             break;
         }
+        shared.client_owes.set(true);
         match read_some(&mut read, input).await {
             Ok(1..) => shared.timer.allow(shared.plan.idle),
             Ok(0) | Err(_) => return Err(Unsent::Client(Fault::ClientGone)),
         }
+        shared.client_owes.set(false);
     }
-    if shared.stage.get() == Stage::Sending {
-        shared.stage.set(Stage::Awaiting);
+    shared.complete.set(true);
+    if !shared.answered.get() {
         shared.timer.allow(shared.plan.response_head);
     }
     Ok(())
@@ -216,7 +215,6 @@ struct Answering<'s> {
 impl Answering<'_> {
     async fn run(mut self) -> Result<Head, Fault> {
         let mut head = self.final_head().await?;
-        self.shared.stage.set(Stage::Answering);
         self.shared.answered.set(true);
         self.shared.timer.allow(self.shared.plan.idle);
         loop {
@@ -244,7 +242,7 @@ impl Answering<'_> {
         if !self.out.is_empty() {
             self.write.write_all(self.out).await.map_err(|_| Fault::ClientGone)?;
             self.out.clear();
-            if self.shared.stage.get() == Stage::Answering {
+            if self.shared.answered.get() {
                 self.shared.timer.allow(self.shared.plan.idle);
             }
         }
@@ -273,7 +271,7 @@ impl Answering<'_> {
         loop {
             if !self.input.is_empty() && may_complete_head(self.input, seen) {
                 // While the request is still being sent, nobody knows whether the client will ever finish it.
-                let keep_alive = self.keep_alive && self.shared.stage.get() != Stage::Sending;
+                let keep_alive = self.keep_alive && self.shared.complete.get();
                 let toward = Toward { version: self.job.version, keep_alive, date: &self.date };
                 let out = &mut *self.out;
                 let read = read_response(self.input, ANSWER_LIMITS, self.job.to_head, |response| {

@@ -142,3 +142,35 @@ async fn connections_beyond_the_limit_wait_until_one_ends() {
     unit.configure(vec![vs]).await;
     assert_eq!(fourth.answer().await.status, 200, "a higher limit counts at once");
 }
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_of_a_request_is_a_504() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut vs = service(&[listener.local_addr().unwrap()]);
+    vs.timeouts.idle_s = 1;
+    let unit = Unit::start(vs).await;
+    let mut client = unit.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n").await;
+    let block = vec![b'x'; 1 << 16];
+    soon("the answer", async {
+        while client
+            .stream
+            .ready(tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE)
+            .await
+            .unwrap()
+            .is_writable()
+        {
+            let readable = tokio::time::timeout(Duration::ZERO, client.stream.readable()).await.is_ok();
+            if readable
+                || client
+                    .stream
+                    .try_write(&block)
+                    .is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+            {
+                return;
+            }
+        }
+    })
+    .await;
+    assert_eq!(client.answer().await.status, 504);
+}
