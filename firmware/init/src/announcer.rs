@@ -33,7 +33,10 @@ impl Announcer {
     pub(crate) fn due(&mut self, now: Duration, addresses: &[IpAddr], port: u16) -> bool {
         let Some(since) = self.wanted else { return false };
         let same = self.shown.as_ref().is_some_and(|(shown, at)| shown == addresses && *at == port);
-        if same || (addresses.is_empty() && (self.shown.is_some() || now < since + WAIT_FOR_ADDRESS)) {
+        // Those of IPv6 that routers advertise come first, and a person does not want to type them.
+        let is_handy = addresses.iter().any(IpAddr::is_ipv4) || now >= since + WAIT_FOR_ADDRESS;
+        let is_lost = addresses.is_empty() && self.shown.is_some();
+        if same || is_lost || !is_handy {
             return false;
         }
         self.shown = Some((addresses.to_vec(), port));
@@ -64,6 +67,7 @@ mod tests {
         assert!(!announcer.due(S, &one, 8443), "nobody asked for it");
         announcer.want(S);
         assert!(!announcer.due(2 * S, &[], 8443), "wait for an address");
+        assert!(!announcer.due(2 * S, &["2001:db8::1".parse().unwrap()], 8443), "wait for a handy one");
         assert!(announcer.due(3 * S, &one, 8443));
         assert!(!announcer.due(4 * S, &one, 8443));
         assert!(!announcer.due(5 * S, &[], 8443), "a lost address is no news");

@@ -70,7 +70,7 @@ fn run_appliance(dirs: &Dirs) -> ! {
         run_unit(dirs, Some(&CommandLine::parse(&line)))
     });
     match finished {
-        Ok(finish) => {
+        Ok((finish, _watchdogs_go_on)) => {
             let error = power::finish(finish);
             give_up(&format!("the kernel does not end the run: {error}"))
         }
@@ -78,11 +78,12 @@ fn run_appliance(dirs: &Dirs) -> ! {
     }
 }
 
-/// `command_line` is `None` outside the appliance.
-fn run_unit(dirs: &Dirs, command_line: Option<&CommandLine>) -> anyhow::Result<Finish> {
+/// `command_line` is `None` outside the appliance. Returns how the run is to end, and the watchdogs: open as they
+/// are, they end a restart that hangs.
+fn run_unit(dirs: &Dirs, command_line: Option<&CommandLine>) -> anyhow::Result<(Finish, Watchdogs)> {
     process::limit_open_files(OPEN_FILES).context("cannot raise the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let finish = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let log = if command_line.is_some() { Log::default() } else { Log::to_standard_error() };
         evener_observe::start_log_to("init", log.clone());
         let (wish, wishes) = mpsc::channel(1);
@@ -96,15 +97,15 @@ fn run_unit(dirs: &Dirs, command_line: Option<&CommandLine>) -> anyhow::Result<F
         let (mut unit, from) = assemble(dirs, command_line, &log, wishes)?;
         let finish = unit.run(from).await;
         if command_line.is_some() {
-            leave(unit.watchdogs, finish, &dirs.data);
+            leave(&mut unit.watchdogs, finish, &dirs.data);
         }
         log.line("evener: stopped");
         log.drained(Duration::from_secs(1)).await;
-        anyhow::Ok(finish)
+        anyhow::Ok((finish, unit.watchdogs))
     })?;
     // A preparation of disks that hangs must not hold up the end.
     runtime.shutdown_background();
-    Ok(finish)
+    Ok(ended)
 }
 
 fn assemble(
@@ -208,8 +209,8 @@ fn follow_signals(wish: mpsc::Sender<Finish>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Leaves the disks whole. The watchdog goes on before a restart: it ends one that hangs.
-fn leave(watchdogs: Watchdogs, finish: Finish, data: &Path) {
+/// Leaves the disks whole, and the watchdogs stopped if nobody will feed them for long.
+fn leave(watchdogs: &mut Watchdogs, finish: Finish, data: &Path) {
     power::sync();
     if mount::unmount(data).is_err()
         && let Err(error) = mount::make_read_only(data)

@@ -52,8 +52,8 @@ impl Watchdogs {
     }
 
     /// Stops them, so that a machine that was switched off stays off.
-    pub(crate) fn stop(self) {
-        for watchdog in self.open {
+    pub(crate) fn stop(&mut self) {
+        for watchdog in self.open.drain(..) {
             if let Err(error) = watchdog.stop() {
                 tracing::warn!(%error, "the watchdog cannot be stopped");
             }

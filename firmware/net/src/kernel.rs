@@ -4,7 +4,7 @@ use crate::plan::{Actual, Change, Link, Placed, Route};
 use futures_util::TryStreamExt;
 use futures_util::stream::StreamExt;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
 use rtnetlink::{
     AddressMessageBuilder, Error, Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder,
@@ -131,7 +131,18 @@ fn link(message: &LinkMessage) -> Option<Link> {
             _ => {}
         }
     }
-    (!link.name.is_empty()).then_some(link)
+    (!link.name.is_empty() && !is_left_over(message)).then_some(link)
+}
+
+/// The kernel makes one interface of each of these kinds when it starts, for nobody.
+fn is_left_over(message: &LinkMessage) -> bool {
+    let is_unused_kind = message.attributes.iter().any(|attribute| match attribute {
+        LinkAttribute::LinkInfo(about) => about
+            .iter()
+            .any(|info| matches!(info, LinkInfo::Kind(InfoKind::Dummy | InfoKind::Bond | InfoKind::Ifb))),
+        _ => false,
+    });
+    is_unused_kind && !message.header.flags.contains(LinkFlags::Up)
 }
 
 fn placed(message: &AddressMessage) -> Option<Placed> {
