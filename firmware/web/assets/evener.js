@@ -28,9 +28,14 @@ async function refresh() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of live) {
     const now = page.getElementById(old.id);
-    // Left alone while somebody is on a link in it, and while nothing changed.
-    if (!now || old.contains(document.activeElement) || old.innerHTML === now.innerHTML) continue;
+    // Left alone while nothing changed, and while somebody marks text in it.
+    if (!now || old.innerHTML === now.innerHTML) continue;
+    const marked = getSelection();
+    if (!marked.isCollapsed && marked.containsNode(old, true)) continue;
+    // Who stands on a link goes on standing there.
+    const at = [...old.querySelectorAll("a")].indexOf(document.activeElement);
     old.replaceChildren(...now.childNodes);
+    if (at >= 0) old.querySelectorAll("a")[at]?.focus({ preventScroll: true });
   }
 }
 

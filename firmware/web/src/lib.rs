@@ -51,9 +51,10 @@ use std::time::Duration;
 
 /// Most bytes of a request's body.
 pub(crate) const BODY_BYTES: usize = 64 * 1024;
-/// How long the start waits for the addresses of the unit and for its configuration; later is too late only for
-/// the names in the certificate.
-const START_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the start waits for the configuration, which says the port; without it there is nothing to show.
+const CONFIG_WITHIN: Duration = Duration::from_secs(10);
+/// How long the first start waits for the unit's addresses; later ones are only missing in the certificate.
+const ADDRESSES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why this service cannot do its work.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +118,7 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     let state = App::new(&dirs.run, &unit_id(&own)?, Clock::real())?;
 
     let mut config = state.config();
-    let first = tokio::time::timeout(START_PATIENCE, config.wait_for(Option::is_some)).await;
+    let first = tokio::time::timeout(CONFIG_WITHIN, config.wait_for(Option::is_some)).await;
     let first = first.ok().and_then(Result::ok).and_then(|snapshot| snapshot.as_ref().map(Arc::clone));
     let identity = if Identity::exists(&own) {
         Identity::load_or_make(&own, &[])?
@@ -153,7 +154,7 @@ async fn addresses(dirs: &Dirs) -> Vec<IpAddr> {
     };
     let some =
         |status: &Option<Arc<net::NetStatus>>| status.as_ref().is_some_and(|status| !of(status).is_empty());
-    match tokio::time::timeout(START_PATIENCE, status.wait_for(some)).await {
+    match tokio::time::timeout(ADDRESSES_WITHIN, status.wait_for(some)).await {
         Ok(Ok(status)) => status.as_ref().map(|status| of(status)).unwrap_or_default(),
         _ => Vec::new(),
     }

@@ -115,7 +115,7 @@ impl Form {
                 name,
                 match typed.as_str() {
                     "" => format!("A number is needed here, such as {example}."),
-                    _ if whole => format!("{typed} is too large."),
+                    _ if whole => format!("{typed} is too large. The range stands below."),
                     _ => format!("“{typed}” is not a whole number. Write one such as {example}."),
                 },
             );

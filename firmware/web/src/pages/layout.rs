@@ -4,6 +4,7 @@ use super::icons;
 use crate::assets::{MARK, SCRIPT, STYLE};
 use crate::gate::Visitor;
 use crate::unit::Unit;
+use evener_api::Service;
 use maud::{DOCTYPE, Markup, html};
 
 /// Which entry of the menu a page belongs to.
@@ -123,7 +124,8 @@ fn warnings(unit: &Unit) -> Markup {
                         @if silent.len() == 1 { "The service " } @else { "The services " }
                         b { (silent.join(", ")) }
                         @if silent.len() == 1 { " does not answer. " } @else { " do not answer. " }
-                        "What is shown without them may be old or missing; traffic is served on."
+                        "What these pages show of it may be old or missing."
+                        @if !unit.silent.contains(&Service::Proxy) { " Traffic is served all the same." }
                     }
                 }
             }

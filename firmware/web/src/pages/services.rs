@@ -107,8 +107,8 @@ pub(crate) async fn show(
     let status = unit.status_of(service);
     let path = service_path(service.id);
     let content = html! {
-        nav class="crumbs" aria-label="Where you are" { a href="/services" { "Virtual Services" } }
         (layout::done(query.get("done").map(String::as_str)))
+        nav class="crumbs" aria-label="Where you are" { a href="/services" { "Virtual Services" } }
         div class="head" {
             div class="title" {
                 h1 { (title(service)) }
