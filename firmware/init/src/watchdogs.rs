@@ -7,8 +7,9 @@ use evener_sys::watchdog::Watchdog;
 use std::path::Path;
 use std::time::Duration;
 
-/// Time-out that is asked for, in seconds: longer than an orderly stop takes.
-const TIMEOUT_S: u16 = 60;
+/// Time-out that is asked for, in seconds. They are fed during an orderly stop too; what comes after it, writing the
+/// last pages and restarting, has to be over in this time.
+const TIMEOUT_S: u16 = 30;
 const FEED_EVERY: Duration = Duration::from_secs(5);
 
 /// The watchdogs that were found.
