@@ -37,7 +37,7 @@ pub struct InterfaceStatus {
     pub carrier: bool,
     /// Hardware address.
     pub mac: [u8; 6],
-    /// Address and prefix length.
+    /// Address and prefix length, the interface's own first; link-local ones of IPv6 are left out.
     pub addresses: Vec<(IpAddr, u8)>,
     /// Where the address came from.
     pub origin: AddressOrigin,

@@ -1,6 +1,6 @@
 //! Interfaces, addresses, routes, DHCP.
 //!
-//! The kernel's network is read as a whole, compared with what it should be ([`plan`]), and changed until the
+//! The kernel's network is read as a whole, compared with what it should be (`plan.rs`), and changed until the
 //! two agree; any change, by whomever, makes it read again. Nothing is remembered that the kernel could tell, so
 //! this service may be killed at any moment, and its next life finds the network as it was and goes on.
 //!
