@@ -148,6 +148,8 @@ impl App {
             (None, _) => Err(admitted(self).err().map_or(Denied::Wrong, Denied::Wait)),
             _ => {
                 lock(&self.inner.throttle).wrong(source.0, name, now_ms);
+                // Whatever a guesser sends as a name, it makes one short line.
+                let name: String = name.chars().take(64).collect();
                 tracing::warn!(source = %source.0, user = %name, "wrong password");
                 Err(Denied::Wrong)
             }

@@ -110,6 +110,16 @@ async fn plain_http_is_told_to_use_https() {
     assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_is_cut_off_in_good_time() {
+    let running = start(hello()).await;
+    let start = tokio::time::Instant::now();
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    // The clock of this test jumps to the next timer whenever nothing else happens.
+    assert!(start.elapsed() >= HANDSHAKE && start.elapsed() < 2 * HANDSHAKE, "{:?}", start.elapsed());
+}
+
 #[tokio::test]
 async fn malformed_requests_are_refused_and_the_server_goes_on() {
     let running = start(hello()).await;

@@ -87,6 +87,19 @@ async fn services_that_are_away_are_named_and_the_rest_is_shown() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_stuck_costs_a_page_a_moment_only() {
+    let mut unit = Unit::with_shop().await;
+    let browser = unit.log_in().await;
+    unit.kill(Service::Checks);
+    // Its socket takes connections, and nobody ever reads from them.
+    let _stuck = evener_ipc::Listener::bind(unit.run(), Service::Checks).unwrap();
+    let start = Instant::now();
+    let page = unit.get("/services", &browser).await;
+    assert!(page.has("<b>checks</b>") && page.has("10.0.0.5:8080"), "{}", page.text);
+    assert!(start.elapsed().as_secs() < 3, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn until_there_is_a_configuration_every_page_says_so() {
     let run = tempfile::tempdir().unwrap();
     let app = evener_web::App::new(run.path(), "00c0ffee", evener_web::Clock::real()).unwrap();

@@ -66,6 +66,11 @@ impl Unit {
         tokio::time::timeout(std::time::Duration::from_secs(5), wait).await.unwrap();
     }
 
+    /// The directory of the services' sockets.
+    pub(crate) fn run(&self) -> &std::path::Path {
+        self.run.path()
+    }
+
     /// Moves the unit's clock.
     pub(crate) fn pass(&self, ms: u64) {
         self.hand.fetch_add(ms, Ordering::Relaxed);
