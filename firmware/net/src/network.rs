@@ -147,16 +147,17 @@ impl Network {
         let wanted = plan::wanted(&settings, &actual.links, &acquired.collect());
         let mut refused = Vec::new();
         for change in plan::changes(actual, &wanted) {
+            let words = change.in_words(&actual.links);
             match self.kernel.make(change).await {
                 Ok(()) => {
-                    tracing::info!(?change, "changed");
+                    tracing::info!("{words}");
                     if let Change::AddAddress(placed) = change {
                         self.announce(placed, &actual.links);
                     }
                 }
                 Err(error) => {
                     if !self.refused.contains(&change) {
-                        tracing::warn!(?change, %error, "refused");
+                        tracing::warn!(%error, "the kernel refuses {words}; tried again every 5 s");
                     }
                     refused.push(change);
                 }

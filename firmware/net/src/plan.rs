@@ -160,6 +160,29 @@ pub(crate) enum Change {
     AddRoute { route: Route, on_link: bool },
 }
 
+impl Change {
+    /// The change in words, with the interfaces' names.
+    pub(crate) fn in_words(&self, links: &[Link]) -> String {
+        let name = |index: u32| {
+            let link = links.iter().find(|link| link.index == index);
+            link.map_or_else(|| format!("interface {index}"), |link| link.name.clone())
+        };
+        match self {
+            Self::Down(index) => format!("{} down", name(*index)),
+            Self::Mtu(index, mtu) => format!("{} with an MTU of {mtu}", name(*index)),
+            Self::Up(index) => format!("{} up", name(*index)),
+            Self::RemoveAddress(Placed { index, address, prefix, .. }) => {
+                format!("{address}/{prefix} off {}", name(*index))
+            }
+            Self::AddAddress(Placed { index, address, prefix, .. }) => {
+                format!("{address}/{prefix} on {}", name(*index))
+            }
+            Self::RemoveRoute(route) => format!("no gateway {} on {}", route.gateway, name(route.index)),
+            Self::AddRoute { route, .. } => format!("gateway {} on {}", route.gateway, name(route.index)),
+        }
+    }
+}
+
 /// What has to change, in the order in which it has to.
 pub(crate) fn changes(actual: &Actual, wanted: &Wanted) -> Vec<Change> {
     let mut changes = Vec::new();

@@ -175,3 +175,13 @@ fn an_interface_that_is_not_there_is_waited_for() {
     let wanted = wanted(&settings, &links(), &BTreeMap::new());
     assert_eq!((wanted.addresses, wanted.route), (vec![], None));
 }
+
+#[test]
+fn a_change_is_told_in_words() {
+    let words = |change: Change| change.in_words(&links());
+    assert_eq!(words(Change::AddAddress(placed(2, "10.0.2.15/24"))), "10.0.2.15/24 on eth0");
+    assert_eq!(words(Change::RemoveAddress(placed(9, "10.0.2.15/24"))), "10.0.2.15/24 off interface 9");
+    let route = Route { index: 3, gateway: Ipv4Addr::new(10, 0, 2, 2) };
+    assert_eq!(words(Change::AddRoute { route, on_link: true }), "gateway 10.0.2.2 on eth1");
+    assert_eq!(words(Change::Up(2)), "eth0 up");
+}
