@@ -50,7 +50,7 @@ impl Subject {
     pub(super) fn haproxy(directory: &Path, origin: SocketAddr) -> Result<Self> {
         let address = free_address()?;
         let configuration = format!(
-            "global\n  nbthread 1\n  maxconn 20000\n\
+            "global\n  nbthread 1\n  maxconn 4000\n\
              defaults\n  mode http\n  timeout client 60s\n  timeout server 60s\n  timeout connect 4s\n  option forwardfor\n  http-reuse always\n\
              listen bench\n  bind {address}\n  server origin {origin} pool-max-conn 512\n"
         );
@@ -127,8 +127,11 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// Builds the binary as it is shipped, and finds it.
+/// Builds the binary as it is shipped, and finds it. `EVENER_BINARY` names another one instead.
 fn build_evener() -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("EVENER_BINARY") {
+        return Ok(binary.into());
+    }
     let output = Command::new(env!("CARGO"))
         .args(["build", "--release", "--package", "evener", "--target", "x86_64-unknown-linux-gnu"])
         .args(["--message-format", "json-render-diagnostics"])
