@@ -11,8 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Pause before a lost or refused subscription is tried again.
-const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// Pause before a lost or refused subscription is tried again. Services start side by side, and each of these pauses
+/// is part of the time until the first request is answered.
+const RETRY_SOON: Duration = Duration::from_millis(25);
+/// As [`RETRY_SOON`], once it was tried in vain for 2 s.
+const RETRY_LATER: Duration = Duration::from_millis(200);
+/// Tries in vain after which the pauses grow, and the log says so, once.
+const PATIENT_AFTER: u32 = 80;
 
 /// The newest state of another service; `None` until the first came.
 pub type Subscription<T> = watch::Receiver<Option<Arc<T>>>;
@@ -26,17 +31,17 @@ where
 {
     let (sender, receiver) = watch::channel(None);
     tokio::spawn(async move {
-        let mut told = false;
+        let mut in_vain = 0_u32;
         while !sender.is_closed() {
             let outcome = tokio::select! {
-                outcome = follow(&run, service, &request, &sender, &mut told) => outcome,
+                outcome = follow(&run, service, &request, &sender, &mut in_vain) => outcome,
                 () = sender.closed() => return,
             };
-            if let (Err(error), false) = (outcome, told) {
+            in_vain = in_vain.saturating_add(1);
+            if let (Err(error), PATIENT_AFTER) = (outcome, in_vain) {
                 tracing::info!(%service, %error, "waiting for its state");
-                told = true;
             }
-            tokio::time::sleep(RETRY_EVERY).await;
+            tokio::time::sleep(if in_vain < PATIENT_AFTER { RETRY_SOON } else { RETRY_LATER }).await;
         }
     });
     receiver
@@ -47,7 +52,7 @@ async fn follow<Q, T>(
     service: Service,
     request: &Q,
     sender: &watch::Sender<Option<Arc<T>>>,
-    told: &mut bool,
+    in_vain: &mut u32,
 ) -> Result<(), IpcError>
 where
     Q: Serialize + Sync,
@@ -56,7 +61,7 @@ where
     let mut connection = Connection::open(run, service).await?;
     connection.send(request).await?;
     while let Some(state) = connection.receive::<T>().await? {
-        *told = false;
+        *in_vain = 0;
         sender.send_replace(Some(Arc::new(state)));
     }
     Err(IpcError::Closed)
