@@ -121,6 +121,14 @@ impl Api {
         Ok(answer.json)
     }
 
+    /// Waits until the unit's pages are served: they start after the services that clients use.
+    ///
+    /// # Errors
+    /// When they are not within `limit`.
+    pub fn wait_until_served(&self, limit: Duration) -> Result<Value> {
+        self.wait_for("/api/v1/status", limit, |_| true)
+    }
+
     /// Asks for `path` again and again until `good` holds; gives back what it was.
     ///
     /// # Errors

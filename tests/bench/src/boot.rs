@@ -72,6 +72,7 @@ fn configured_disk(folder: &Path, network: &Network) -> Result<std::path::PathBu
     let unit = machine.on(&network.switch).medium(&medium).start()?;
     first_answer(&unit, &network.servers[0])?;
     let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
+    api.wait_until_served(SERVE_WITHIN)?;
     let answer = api.call("POST", "/api/v1/system/power-off", Some(&json!({})))?;
     anyhow::ensure!((200..300).contains(&answer.status), "power-off: {} {}", answer.status, answer.json);
     unit.wait_off(Duration::from_secs(60))?;

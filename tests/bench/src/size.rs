@@ -84,7 +84,7 @@ fn idle_memory(folder: &Path) -> Result<Option<Value>> {
         .medium(&medium)
         .start()?;
     let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
-    api.wait_for("/api/v1/status", IDLE_AFTER, |_| true)?;
+    api.wait_until_served(IDLE_AFTER)?;
     let uptime = api.get("/api/v1/status")?["uptime_ms"].as_u64().context("no uptime in the status")?;
     // What is measured is the passing of time itself.
     std::thread::sleep(IDLE_AFTER.saturating_sub(Duration::from_millis(uptime)));

@@ -24,9 +24,8 @@ fn what_was_configured_outlives_a_reboot_a_power_off_and_the_medium() {
 
     let unit = machine("first-life").medium(&medium).start().unwrap();
     unit.serial().wait_for(INIT_STARTED, BOOT_WITHIN).unwrap();
-    api.wait_for("/api/v1/status", BOOT_WITHIN, |_| true).unwrap();
-    let list = api.get("/api/v1/vs").unwrap();
-    let id = list[0]["id"].as_u64().or_else(|| list["virtual_services"][0]["id"].as_u64()).unwrap();
+    api.wait_until_served(BOOT_WITHIN).unwrap();
+    let id = api.get("/api/v1/vs").unwrap()[0]["id"].as_u64().unwrap();
     let server = json!({ "address": evener_appliance::SERVERS[0], "port": 8080 });
     api.add(&format!("/api/v1/vs/{id}/rs"), &server).unwrap();
     let generation = api.get("/api/v1/status").unwrap()["generation"].as_u64().unwrap();
@@ -38,6 +37,7 @@ fn what_was_configured_outlives_a_reboot_a_power_off_and_the_medium() {
     wait_until_served(&unit, &network.client);
     assert_eq!(ask(&network.client).unwrap(), "one");
 
+    api.wait_until_served(BOOT_WITHIN).unwrap();
     let answer = api.call("POST", "/api/v1/system/power-off", Some(&json!({}))).unwrap();
     assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.json);
     unit.wait_off(OFF_WITHIN).unwrap();
@@ -45,7 +45,7 @@ fn what_was_configured_outlives_a_reboot_a_power_off_and_the_medium() {
 
     let unit = machine("second-life").start().unwrap();
     wait_until_served(&unit, &network.client);
-    let status = api.get("/api/v1/status").unwrap();
+    let status = api.wait_until_served(BOOT_WITHIN).unwrap();
     assert_eq!(status["generation"].as_u64(), Some(generation), "{status}");
     assert_eq!(status["warnings"], json!([]), "an orderly life leaves nothing to warn of: {status}");
 }

@@ -45,7 +45,7 @@ fn an_unconfigured_disk_serves_what_its_medium_says() {
     assert!(one.answered() >= 16);
 
     let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
-    let status = api.get("/api/v1/status").unwrap();
+    let status = api.wait_until_served(LIMIT).unwrap();
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"), "{status}");
     let wrong = Api::over_lab(Arc::clone(&network.client), UNIT, "wrong");
     let refused = wrong.call("GET", "/api/v1/status", None).unwrap();
@@ -167,8 +167,8 @@ fn a_server_dies_under_load_while_the_configuration_changes_and_no_request_is_lo
     let _three = WebServer::named(network.servers[2].clone(), 8080, "three").unwrap();
     let unit = boot_serving("load", folder.path(), &network, 2);
     let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
-    let vs = api.get("/api/v1/vs").unwrap();
-    let id = find_id(&vs);
+    api.wait_until_served(LIMIT).unwrap();
+    let id = api.get("/api/v1/vs").unwrap()[0]["id"].as_u64().unwrap();
     let path = format!("/api/v1/vs/{id}");
     let retries = |when: &str| {
         let status = api.get(&path).unwrap();
@@ -214,10 +214,4 @@ fn a_server_dies_under_load_while_the_configuration_changes_and_no_request_is_lo
     let down = |value: &serde_json::Value| value["status"]["servers"][1]["state"] == "down";
     api.wait_for(&path, LIMIT, down).unwrap();
     drop(unit);
-}
-
-/// The id of the one service in the list, whether the list is bare or in an object.
-fn find_id(list: &serde_json::Value) -> u64 {
-    let services = list.as_array().or_else(|| list["virtual_services"].as_array());
-    services.and_then(|list| list.first()?["id"].as_u64()).unwrap_or_else(|| panic!("no service in {list}"))
 }
