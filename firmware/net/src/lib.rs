@@ -38,7 +38,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
-/// When it cannot have its socket, or the kernel's.
+/// When it cannot have its socket, or the kernel's, or loses that.
 pub fn run(dirs: Dirs) -> anyhow::Result<()> {
     evener_observe::start_log(Service::Net.name());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,11 +58,10 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     let control = subscribe(dirs.run.clone(), Service::Control, evener_api::control::Request::Subscribe);
     let network = Network::new(kernel, is_ours, status, dirs.data.join(Service::Net.name()));
     tokio::select! {
-        () = network.run(changes, control, &lifeline) => {}
-        () = lifeline.stopped() => {}
+        () = network.run(changes, control, &lifeline) => anyhow::bail!("the connection to the kernel is lost"),
+        // Addresses and routes stay: whoever stops us decides what becomes of the machine.
+        () = lifeline.stopped() => Ok(()),
     }
-    // Addresses and routes stay: whoever stops us decides what becomes of the machine.
-    Ok(())
 }
 
 async fn answer_all(listener: Listener, status: watch::Receiver<Arc<NetStatus>>) {

@@ -18,13 +18,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Time that control gets to say what the network should be, before the unit goes by what it finds. Meanwhile
 /// DHCP is asked already, but nothing is made of the answer: the settings may know better.
 const WAIT_FOR_SETTINGS: Duration = Duration::from_secs(10);
 /// Pause before a change that the kernel refused is tried again, unless something happens before.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Time that the kernel has to describe its network.
+const KERNEL_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Rounds in a row in which it may fail to.
+const MOST_FAILURES: u32 = 3;
 
 /// A search for an address that is under way on an interface.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ pub(crate) struct Network {
     settings: Option<Settings>,
     searches: BTreeMap<String, Search>,
     refused: Vec<Change>,
+    /// Rounds in a row in which the kernel could not be read.
+    failures: u32,
     news: mpsc::Sender<()>,
     heard: mpsc::Receiver<()>,
 }
@@ -65,12 +72,14 @@ impl Network {
             settings,
             searches: BTreeMap::new(),
             refused: Vec::new(),
+            failures: 0,
             news,
             heard,
         }
     }
 
-    /// Keeps the network as it should be, for ever.
+    /// Keeps the network as it should be. Returns when the kernel can no longer be spoken to: a new process with a
+    /// new connection may do better.
     pub(crate) async fn run(
         mut self,
         mut changes: mpsc::Receiver<()>,
@@ -81,6 +90,9 @@ impl Network {
         let mut is_ready = false;
         loop {
             let again = self.agree(Instant::now() < patience).await;
+            if self.failures >= MOST_FAILURES {
+                return;
+            }
             if !is_ready {
                 lifeline.ready().await;
                 is_ready = true;
@@ -118,13 +130,20 @@ impl Network {
 
     /// One round: read, search, change, publish. Whether something has to be tried again.
     async fn agree(&mut self, may_wait: bool) -> bool {
-        let actual = match self.kernel.read().await {
-            Ok(actual) => actual,
-            Err(error) => {
+        let actual = match timeout(KERNEL_ANSWERS_WITHIN, self.kernel.read()).await {
+            Ok(Ok(actual)) => actual,
+            Ok(Err(error)) => {
                 tracing::error!(%error, "the kernel does not tell its network");
+                self.failures += 1;
+                return true;
+            }
+            Err(_) => {
+                tracing::error!("the kernel does not answer");
+                self.failures += 1;
                 return true;
             }
         };
+        self.failures = 0;
         let wanted = if self.is_ours { self.improve(&actual, may_wait).await } else { Wanted::default() };
         let newest = Arc::new(status(&actual, &wanted));
         self.status.send_if_modified(|published| {

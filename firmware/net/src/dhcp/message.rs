@@ -141,7 +141,12 @@ impl Incoming {
             address: repr.your_ip,
             mask: repr.subnet_mask,
             router,
-            name_servers: repr.dns_servers.into_iter().flatten().collect(),
+            name_servers: repr
+                .dns_servers
+                .into_iter()
+                .flatten()
+                .filter(|server| !server.is_unspecified())
+                .collect(),
             server: repr.server_identifier,
             lease_s: repr.lease_duration,
             renew_s: repr.renew_duration,
