@@ -100,7 +100,7 @@ fn overview(seen: &[(&VirtualService, VsStatus)]) -> Markup {
             @for (service, status) in seen {
                 li {
                     a href=(super::service_path(service.id)) { (super::services::title(service)) }
-                    span class="muted at" { @if !service.name.is_empty() { (super::services::address(service)) } }
+                    span class="muted at" { @if !service.name.is_empty() { (super::services::reached_at(service, status)) } }
                     (icons::service_state(status.state))
                 }
             }

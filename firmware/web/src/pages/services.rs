@@ -66,7 +66,7 @@ fn row(service: &VirtualService, status: &VsStatus, now_s: u64) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(service_path(service.id)) { (title(service)) } }
-            td data-label="Address" class="at" { (address(service)) }
+            td data-label="Address" class="at" { (reached_at(service, status)) }
             td data-label="Status" { (state(status)) }
             td data-label="Real servers" class="stack" {
                 ul class="servers" {
@@ -250,7 +250,15 @@ pub(crate) fn title(service: &VirtualService) -> String {
 pub(crate) fn address(service: &VirtualService) -> String {
     match &service.address {
         Address::Literal(address) => std::net::SocketAddr::new(*address, service.port).to_string(),
-        Address::Own(interface) => format!("own ({}):{}", interface.0, service.port),
+        Address::Own(interface) => format!("address of {}, port {}", interface.0, service.port),
+    }
+}
+
+/// Where clients find a service right now: for one on the unit's own address, the address it has.
+pub(crate) fn reached_at(service: &VirtualService, status: &VsStatus) -> String {
+    match (&service.address, status.traffic.and_then(|traffic| traffic.bound)) {
+        (Address::Own(interface), Some(bound)) => format!("{bound} ({})", interface.0),
+        _ => address(service),
     }
 }
 
