@@ -114,3 +114,64 @@ async fn a_request_visits_each_server_once() {
     assert_eq!(origins.each_ref().map(Origin::count), [1, 1, 1]);
     assert_eq!(unit.service().await.retries, 2);
 }
+
+/// Answers like any server until it is killed; then every connection breaks, and new ones are refused.
+async fn mortal(mut killed: tokio::sync::watch::Receiver<bool>) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        let accepting = async {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let mut input = Vec::new();
+                    while read_request(&mut stream, &mut input).await.is_some() {
+                        stream
+                            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nmortal")
+                            .await
+                            .unwrap();
+                    }
+                });
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            _ = killed.wait_for(|killed| *killed) => {}
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn no_get_is_lost_when_a_server_dies_under_load_and_the_configuration_changes() {
+    const CLIENTS: usize = 40;
+    const REQUESTS: usize = 50;
+    let (kill, killed) = tokio::sync::watch::channel(false);
+    let (dying, good) = (mortal(killed).await, Origin::named("good").await);
+    let unit = Unit::start(service(&[dying, good.address])).await;
+    let proxy = unit.address().await;
+    let answered = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        let answered = std::sync::Arc::clone(&answered);
+        clients.spawn(async move {
+            let mut client = crate::support::Client::connect(proxy).await;
+            for _ in 0..REQUESTS {
+                assert_eq!(client.get("/").await.status, 200);
+                answered.add_permits(1);
+            }
+        });
+    }
+    // A quarter is answered, three quarters are still to come: this is under load.
+    answered.acquire_many(u32::try_from(CLIENTS * REQUESTS / 4).unwrap()).await.unwrap().forget();
+    kill.send_replace(true);
+    let mut vs = service(&[dying, good.address]);
+    vs.timeouts.idle_s = 50;
+    unit.configure(vec![vs]).await;
+    while let Some(client) = clients.join_next().await {
+        client.unwrap();
+    }
+    let status = unit.service().await;
+    assert_eq!((status.requests, status.own_answers), ((CLIENTS * REQUESTS) as u64, 0));
+    assert!(status.retries > 0 && status.servers[0].requests > 0, "the kill fell into the load: {status:?}");
+}
