@@ -1,8 +1,8 @@
 //! The layer 7 data path: HTTP/1.1 from clients to real servers.
 //!
-//! One thread a core, each with its own runtime, listeners and connections to servers ([`worker`]); one more
-//! that follows the rest of the unit and tells them what to serve ([`director`]). A connection's life is
-//! [`serve`], top to bottom. Traffic goes on while control, checks or net are away.
+//! One thread a core, each with its own runtime, listeners and connections to servers (`worker.rs`); one more
+//! that follows the rest of the unit and tells them what to serve (`director.rs`). A connection's life is
+//! `serve.rs`, top to bottom. Traffic goes on while control, checks or net are away.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]

@@ -174,3 +174,14 @@ async fn an_answer_without_a_length_ends_with_the_server_s_connection() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_client_may_end_its_side_as_soon_as_it_has_asked() {
+    let origin = crate::support::Origin::named("answered").await;
+    let unit = Unit::start(service(&[origin.address])).await;
+    let mut client = unit.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").await;
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(client.answer().await.body, "answered");
+    client.ends().await;
+}
