@@ -91,6 +91,19 @@ impl Browser {
         self.post("/url", &json!({ "url": address })).map(|_| ())
     }
 
+    /// Loads an address that may not be served yet, again and again until it is.
+    ///
+    /// # Errors
+    /// When it is not within `limit`.
+    pub fn arrive(&self, address: &str, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while let Err(error) = self.go(address) {
+            ensure!(Instant::now() < deadline, "waited {limit:?} for {address}: {error:#}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     /// The address of the page shown.
     ///
     /// # Errors

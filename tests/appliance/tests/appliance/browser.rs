@@ -61,7 +61,7 @@ fn a_new_unit_is_taken_into_service_with_a_browser() {
 }
 
 fn log_in_for_the_first_time(browser: &Browser, home: &str, password: &str) {
-    browser.go(home).unwrap();
+    browser.arrive(home, LIMIT).unwrap();
     browser.wait_for_text("Log in", LIMIT).unwrap();
     picture(browser, "login.png");
     browser.fill("#user", "bal").unwrap();
