@@ -33,6 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the runtime or the service's socket cannot be made.
 pub fn run(dirs: Dirs) -> anyhow::Result<()> {
+    evener_observe::start_log(Service::Update.name());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(Arc::new(dirs)))
 }
