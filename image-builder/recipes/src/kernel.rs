@@ -2,8 +2,8 @@
 //!
 //! The result is kept under the hash of all that went in (source, fragments, patches, this recipe's
 //! version), so that a source tree that did not touch the kernel never builds it again. Building
-//! happens beside the cache entry, which appears by one rename and is therefore always whole; a
-//! lock file makes a second builder wait instead of building the same kernel twice.
+//! happens beside the cache entry, which appears by one rename and carries the digest of its kernel
+//! (`entry`); a lock file makes a second builder wait instead of building the same kernel twice.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,12 +16,17 @@ use crate::shop::{Shop, lock, make_folder, remove_folder};
 use crate::tool::Tool;
 
 mod config;
+mod entry;
 pub use config::{Fragment, Unmet, unmet};
+use entry::{built, is_whole, store};
 
 /// Raised when the steps below change in a way that changes the kernel.
-const RECIPE: &str = "evener-kernel-1";
+const RECIPE: &str = "evener-kernel-2";
 /// Where Debian's package puts its tarball.
 const DEBIAN_SOURCE: &str = "/usr/src/linux-source-6.12.tar.xz";
+
+/// The programs that make machine code, and their packages. Kbuild calls them by these names.
+const COMPILERS: [(&str, &str); 2] = [("gcc", "gcc"), ("ld", "binutils")];
 
 /// A kernel ready to be signed.
 #[derive(Clone, Debug)]
@@ -54,6 +59,8 @@ struct LockedSource {
 struct Ingredients {
     fragments: Vec<Fragment>,
     patches: Vec<(String, PathBuf, Vec<u8>)>,
+    /// What compiler and linker say of themselves: another compiler makes another kernel.
+    compilers: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Ingredients {
@@ -69,7 +76,11 @@ impl Ingredients {
             let content = file("reading", &path, fs::read(&path))?;
             patches.push((name, path, content));
         }
-        Ok(Self { fragments, patches })
+        let mut compilers = Vec::new();
+        for (program, package) in COMPILERS {
+            compilers.push((program, Tool::new(program, package).arg("--version").output()?));
+        }
+        Ok(Self { fragments, patches, compilers })
     }
 
     fn key(&self, source_sha256: &str) -> String {
@@ -79,6 +90,9 @@ impl Ingredients {
         }
         for (name, _, content) in &self.patches {
             key = key.with(name, content);
+        }
+        for (program, version) in &self.compilers {
+            key = key.with(program, version);
         }
         key.finish()
     }
@@ -95,27 +109,17 @@ pub fn kernel(shop: &Shop<'_>, tarball: Option<&Path>) -> Result<Kernel, RecipeE
     let kernels = make_folder(shop.cache.join("kernel"))?;
 
     let locked = kernels.join(ingredients.key(&pinned.sha256));
-    if tarball.is_none() && locked.join("bzImage").exists() {
+    if tarball.is_none() && is_whole(shop, &locked)? {
         return built(&locked);
     }
     let (source, sha256) = find_source(shop, tarball, &pinned)?;
     let entry = kernels.join(ingredients.key(&sha256));
     let _guard = lock(shop, &entry.with_extension("lock"), "kernel")?;
-    if !entry.join("bzImage").exists() {
+    if !is_whole(shop, &entry)? {
         build(shop, &ingredients, &source, &entry)?;
         keep_source(shop, &source, &sha256)?;
     }
     built(&entry)
-}
-
-fn built(entry: &Path) -> Result<Kernel, RecipeError> {
-    let version = entry.join("version");
-    let version = file("reading", &version, fs::read_to_string(&version))?;
-    Ok(Kernel {
-        image: entry.join("bzImage"),
-        config: entry.join("config"),
-        version: version.trim().to_owned(),
-    })
 }
 
 fn read_lock(workspace: &Path) -> Result<LockedSource, RecipeError> {
@@ -226,25 +230,6 @@ fn make(tree: &Path) -> Tool {
         .within(tree)
 }
 
-fn store(tree: &Path, entry: &Path, log: &Path) -> Result<(), RecipeError> {
-    let temporary = entry.with_extension("new");
-    remove_folder(&temporary)?;
-    make_folder(temporary.clone())?;
-    let products = [
-        (tree.join("arch/x86/boot/bzImage"), "bzImage"),
-        (tree.join(".config"), "config"),
-        (tree.join(".version-text"), "version"),
-        (log.to_owned(), "build.log"),
-    ];
-    for (from, name) in products {
-        file("copying", &from, fs::copy(&from, temporary.join(name)))?;
-    }
-    remove_folder(entry)?;
-    file("renaming", entry, fs::rename(&temporary, entry))?;
-    remove_folder(tree)?;
-    file("removing", log, fs::remove_file(log))
-}
-
 /// The files of `folder` with this extension, by name.
 fn files(folder: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>, RecipeError> {
     let mut found = Vec::new();
@@ -258,4 +243,15 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>, Recip
     }
     found.sort();
     Ok(found)
+}
+
+/// The key of the tree's ingredients, were `gcc` to call itself `compiler`.
+#[cfg(test)]
+pub(crate) fn key_with(workspace: &Path, compiler: &[u8]) -> String {
+    let mut ingredients = Ingredients::read(workspace).unwrap_or_else(|error| panic!("{error}"));
+    let asked = ingredients.compilers.iter_mut().find(|(program, _)| *program == "gcc");
+    if let Some((_, version)) = asked {
+        *version = compiler.to_vec();
+    }
+    ingredients.key("")
 }

@@ -208,7 +208,10 @@ fn a_kernel_in_the_cache_needs_no_source() {
     let locks = fs::read_dir(place.path("cache/kernel")).unwrap().map(|e| e.unwrap().path());
     let entry = locks.into_iter().find(|p| p.extension().is_some_and(|e| e == "lock")).unwrap();
     let entry = entry.with_extension("");
-    for (name, text) in [("bzImage", "kernel"), ("config", ""), ("version", "6.12.1\n")] {
+    let digest = hex(&sha256(b"kernel"));
+    for (name, text) in
+        [("bzImage", "kernel"), ("bzImage.sha256", digest.as_str()), ("config", ""), ("version", "6.12.1\n")]
+    {
         fs::create_dir_all(&entry).unwrap();
         fs::write(entry.join(name), text).unwrap();
     }
@@ -216,9 +219,23 @@ fn a_kernel_in_the_cache_needs_no_source() {
     assert_eq!(kernel.version, "6.12.1");
     assert_eq!(fs::read_to_string(kernel.image).unwrap(), "kernel");
 
+    // A crash of the building machine left it empty: it must not be signed.
+    fs::write(entry.join("bzImage"), "").unwrap();
+    kernel::kernel(&shop, Some(&tarball)).unwrap_err();
+    assert!(place.listener.0.borrow().iter().any(|said| said.ends_with("is damaged; not used")));
+
     place.put("tree/board-support/kernel/base.config", "CONFIG_SMP=y\nCONFIG_PCI=y\n");
     let other = kernel::kernel(&shop, Some(&tarball));
     assert!(other.is_err(), "another configuration is another kernel");
+}
+
+#[test]
+fn another_compiler_is_another_kernel() {
+    let place = Place::new();
+    tree_with_lock(&place, "");
+    let key = |compiler: &[u8]| kernel::key_with(&place.path("tree"), compiler);
+    assert_eq!(key(b"gcc 12.2.0"), key(b"gcc 12.2.0"));
+    assert_ne!(key(b"gcc 12.2.0"), key(b"gcc 12.2.1"));
 }
 
 #[test]

@@ -81,6 +81,27 @@ impl Tool {
         Ok(self)
     }
 
+    /// Runs it to the end and returns what it printed; for programs that answer at once.
+    ///
+    /// # Errors
+    /// [`RecipeError::Missing`], [`RecipeError::Failed`].
+    pub(crate) fn output(mut self) -> Result<Vec<u8>, RecipeError> {
+        let output = self.command.output().map_err(|source| RecipeError::Missing {
+            program: self.program.clone(),
+            package: self.package,
+            source,
+        })?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(RecipeError::Failed {
+            program: self.program,
+            status: output.status.to_string(),
+            log: "(none)".into(),
+            tail: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
     /// Runs it to the end, its output appended to `log`, and reports every few seconds that it is
     /// still running, as `step`.
     ///
