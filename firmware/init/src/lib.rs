@@ -17,6 +17,7 @@ mod log;
 mod medium;
 mod memory;
 mod power_button;
+mod randomness;
 mod rights;
 mod socket;
 mod storage;
@@ -65,6 +66,7 @@ pub fn run(dirs: Dirs) -> anyhow::Result<()> {
 fn run_appliance(dirs: &Dirs) -> ! {
     say("evener-init: started");
     std::panic::set_hook(Box::new(|panic| give_up(&format!("init failed: {panic}"))));
+    randomness::gather();
     let finished = early::prepare(&dirs.run).and_then(|()| {
         let line = std::fs::read_to_string("/proc/cmdline").context("cannot read the command line")?;
         run_unit(dirs, Some(&CommandLine::parse(&line)))

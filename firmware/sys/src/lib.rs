@@ -19,7 +19,7 @@ pub mod watchdog;
 
 pub use inherited::inherited_descriptor;
 pub use name::set_host_name;
-pub use random::random_u64;
+pub use random::{random_u64, wait_for_randomness};
 
 /// Flags for opening a device that must never make us wait, nor become our controlling terminal.
 pub const WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;

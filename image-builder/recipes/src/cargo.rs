@@ -28,8 +28,13 @@ pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, Rec
 ///
 /// glibc and not musl: measured, musl's `memmove` makes bulk TLS four times slower. The target is
 /// given explicitly, or `crt-static` would hit build scripts and procedural macros too.
+///
+/// The crate `getrandom` looks its system call up with `dlsym`, which finds nothing in a static
+/// program; it then polls `/dev/random`. That wait never makes the kernel gather timing noise, so a
+/// machine with no source of randomness in hardware would wait for ever
+/// (`docs/decisions/003-entropy.md`). Its backend is therefore named.
 pub(crate) fn userland(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
-    let flags = ["-Ctarget-feature=+crt-static"];
+    let flags = ["-Ctarget-feature=+crt-static", "--cfg=getrandom_backend=\"linux_getrandom\""];
     let cargo = cargo(shop, keyset, &flags)?.args(["--release", "--package", "evener", "--bin", "evener"]);
     let log = shop.log("userland")?;
     shop.reporter.say(&format!("userland: cargo build; log {}", log.display()));

@@ -19,6 +19,8 @@ use crate::unit::Unit;
 const BOARD: &str = include_str!("../../../board-support/boards/qemu.toml");
 /// UEFI firmware of Debian's package `ovmf`: code, and the variables that each unit gets a copy of.
 const OVMF: [&str; 2] = ["/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"];
+/// The board's source of randomness.
+const RANDOMNESS: &str = "virtio-rng-pci";
 /// How long QEMU may take to open its sockets.
 const START_WITHIN_S: i64 = 20;
 
@@ -48,6 +50,7 @@ pub struct Machine {
     nics: Vec<Nic>,
     media: Vec<PathBuf>,
     memory_mib: Option<u32>,
+    randomness: bool,
 }
 
 impl Machine {
@@ -63,6 +66,7 @@ impl Machine {
             nics: Vec::new(),
             media: Vec::new(),
             memory_mib: None,
+            randomness: true,
         }
     }
 
@@ -92,6 +96,13 @@ impl Machine {
     #[must_use]
     pub fn memory(mut self, mib: u32) -> Self {
         self.memory_mib = Some(mib);
+        self
+    }
+
+    /// Without the board's source of randomness. Its processor has none either.
+    #[must_use]
+    pub fn without_randomness(mut self) -> Self {
+        self.randomness = false;
         self
     }
 
@@ -137,6 +148,9 @@ impl Machine {
         board.qemu.memory_mib = self.memory_mib.unwrap_or(board.qemu.memory_mib);
         let show = |path: &Path| path.to_str().map(str::to_owned).context("a path that is not UTF-8");
         let socket = |name: &str| show(&folder.join(name));
+        if !self.randomness {
+            take_out_randomness(&mut board.qemu.extra)?;
+        }
         let mut all = board.qemu.arguments();
         let mut add = |name: &str, value: String| all.extend([name.to_owned(), value]);
         add("-name", self.name.clone());
@@ -180,6 +194,15 @@ impl Machine {
         add("-mon", "chardev=qmp,mode=control".into());
         Ok(all)
     }
+}
+
+/// Takes the device out of QEMU's arguments; a board that has none under this name would prove nothing.
+fn take_out_randomness(arguments: &mut Vec<String>) -> Result<()> {
+    let device = ["-device", RANDOMNESS];
+    let at = arguments.windows(2).position(|pair| pair == device);
+    let at = at.with_context(|| format!("the board has no {RANDOMNESS}"))?;
+    arguments.drain(at..at + device.len());
+    Ok(())
 }
 
 /// QEMU's connection to `listener`.

@@ -8,6 +8,7 @@
 mod browser;
 mod corruption;
 mod life;
+mod randomness;
 mod traffic;
 
 use std::net::SocketAddrV4;
