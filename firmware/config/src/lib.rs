@@ -30,8 +30,8 @@ pub use service::{
 };
 pub use user::{PasswordHash, User};
 pub use validate::{
-    MAX_INTERFACES, MAX_SERVERS, MAX_SERVERS_OF_A_SERVICE, MAX_SERVICES, MAX_USERS, validate,
-    why_not_a_password,
+    MAX_INTERFACES, MAX_PASSWORD_BYTES, MAX_SERVERS, MAX_SERVERS_OF_A_SERVICE, MAX_SERVICES, MAX_USERS,
+    validate, why_not_a_password,
 };
 pub use violation::Violation;
 

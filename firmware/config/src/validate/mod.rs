@@ -15,8 +15,8 @@ mod text;
 mod unit;
 mod user;
 
-pub use text::why_not_a_password;
 pub(crate) use text::why_not_a_password_hash;
+pub use text::{MAX_PASSWORD_BYTES, why_not_a_password};
 
 use crate::violation::{Findings, Path, Violation};
 use crate::{Config, range::Range};

@@ -1,5 +1,10 @@
 //! Rules on who stands where: two services on one address and port, and services on the unit's own ports.
 //!
+//! A clash of two objects is reported at both, each naming the other: whoever changed one of them looks there.
+//!
+//! The administration pages listen on every address, as a wildcard: the kernel gives a port to a wildcard or to
+//! single addresses, never to both, so their port is refused to services on shared addresses as well.
+//!
 //! An address can be written in two ways: `Own(eth0)`, and the literal address that eth0 has. Both are brought
 //! to one form first ([`Place`]). What eth0 gets by DHCP nobody knows here, so then the two forms are two
 //! places, and the later one to listen finds out.
@@ -9,6 +14,7 @@ use crate::violation::{Findings, Path};
 use crate::{Address, Config, InterfaceName, Ipv4Setup, Protocol, Unit, VirtualService};
 use core::net::IpAddr;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// TCP port that cloud balancers ask which unit is active, on every address.
 const HA_HEALTH_PORT: u16 = 8444;
@@ -31,21 +37,29 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         findings.add(&web_at, format!("{} is the port of {user}", unit.web_port));
     }
     let root = Path::new("shared");
-    let mut taken: BTreeMap<(Place, u16, Protocol), &VirtualService> = BTreeMap::new();
+    let mut taken: BTreeMap<(Place, u16, Protocol), (String, &VirtualService)> = BTreeMap::new();
     for (index, service) in config.shared.virtual_services.iter().enumerate() {
         let at = root.element("virtual_services", index).field("port");
         let place = place_of(&service.address, unit);
         if let Some(reason) = reserved(&place, service, unit) {
             findings.add(&at, reason);
-            if is_web(&place, service, unit) {
-                findings.add(&web_at, format!("{} is the port of {}", unit.web_port, name(service)));
+            if is_web(service, unit) {
+                findings.add(
+                    &web_at,
+                    format!("{} is the port of {}", unit.web_port, crate::diff::label(service)),
+                );
             }
         }
         let key = (place, service.port, service.protocol);
-        if let Some(other) = taken.get(&key) {
-            findings.add(&at, format!("port {} of this address is taken by {}", service.port, name(other)));
-        } else {
-            taken.insert(key, service);
+        let clash =
+            |by| format!("port {} of this address is taken by {}", service.port, crate::diff::label(by));
+        match taken.entry(key) {
+            Entry::Occupied(first) => {
+                let (first_at, first) = first.get();
+                findings.add(first_at, clash(service));
+                findings.add(at, clash(first));
+            }
+            Entry::Vacant(free) => _ = free.insert((at, service)),
         }
     }
 }
@@ -71,21 +85,22 @@ fn is_ours(place: &Place, unit: &Unit) -> bool {
     }
 }
 
-fn is_web(place: &Place, service: &VirtualService, unit: &Unit) -> bool {
-    service.protocol == Protocol::Tcp && service.port == unit.web_port && is_ours(place, unit)
+fn is_web(service: &VirtualService, unit: &Unit) -> bool {
+    service.protocol == Protocol::Tcp && service.port == unit.web_port
 }
 
 fn reserved(place: &Place, service: &VirtualService, unit: &Unit) -> Option<String> {
     let port = service.port;
     let ours = is_ours(place, unit);
+    let everywhere = is_web(service, unit) || port == HA_HEALTH_PORT;
     let user = match service.protocol {
         Protocol::Tcp if port == HA_HEALTH_PORT => owner(port)?,
-        Protocol::Tcp if ours && port == unit.web_port => "the administration pages",
+        Protocol::Tcp if is_web(service, unit) => "the administration pages",
         Protocol::Tcp if ours => owner(port)?,
         Protocol::Udp if ours && port == PAIR_PORT => owner(port)?,
         Protocol::Tcp | Protocol::Udp => return None,
     };
-    let place = if port == HA_HEALTH_PORT { "on every address" } else { "on the unit's own addresses" };
+    let place = if everywhere { "on every address" } else { "on the unit's own addresses" };
     Some(format!("port {port} is used by {user} {place}: choose another port"))
 }
 
@@ -97,8 +112,4 @@ const fn owner(port: u16) -> Option<&'static str> {
         HA_HEALTH_PORT => Some("the HA health check"),
         _ => None,
     }
-}
-
-fn name(service: &VirtualService) -> String {
-    crate::diff::label(service)
 }

@@ -33,8 +33,13 @@ pub(super) fn check(services: &[VirtualService], unit: &Unit, findings: &mut Fin
         identity(service.id.0, ids.insert(service.id), &at, findings);
         if let Some(reason) = text::why_not_a_label(&service.name) {
             findings.add(at.field("name"), reason);
-        } else if !service.name.is_empty() && names.insert(&service.name, index).is_some() {
-            findings.add(at.field("name"), format!("there is already a virtual service {}", service.name));
+        } else if !service.name.is_empty()
+            && let Some(other) = names.insert(&service.name, index)
+        {
+            // At both: whoever renamed one of them looks there.
+            let reason = format!("there is already a virtual service {}", service.name);
+            findings.add(root.element("virtual_services", other).field("name"), reason.as_str());
+            findings.add(at.field("name"), reason);
         }
         where_it_stands(service, unit, &at, findings);
         health(&service.check, &at.object("check"), findings);

@@ -77,12 +77,16 @@ pub(super) fn why_not_a_host_header(host: &str) -> Option<String> {
     }
 }
 
+/// Most bytes of a password: 128 characters of UTF-8. A longer one is nobody's, and need not be looked at.
+pub const MAX_PASSWORD_BYTES: usize = 512;
+
 /// Why this cannot be a new password, in words; `None` when it can. What is asked for is length alone
 /// (NIST SP 800-63B §5.1.1.2): rules on kinds of characters make passwords worse.
 #[must_use]
 pub fn why_not_a_password(password: &str) -> Option<String> {
     let length = password.chars().count();
-    if !(8..=128).contains(&length) {
+    // Of at most four bytes each, so that the limit in bytes needs no sentence of its own.
+    if !(8..=MAX_PASSWORD_BYTES / 4).contains(&length) {
         Some(format!("a password has 8 to 128 characters, not {length}"))
     } else if password.chars().any(char::is_control) {
         Some(String::from("a password has no control characters: nobody could type it"))
@@ -96,29 +100,33 @@ pub fn why_not_a_password(password: &str) -> Option<String> {
 /// PHC string format: `$argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash`. The cost is bounded above, because
 /// whoever tries to sign in makes the unit pay it.
 pub(crate) fn why_not_a_password_hash(text: &str) -> Option<String> {
-    let good = phc_cost(text).map(|[memory, passes, lanes]| {
-        (8..=131_072).contains(&memory) && (1..=10).contains(&passes) && (1..=4).contains(&lanes)
-    });
-    match good {
-        None => Some(String::from("this is not an Argon2id hash: $argon2id$v=19$m=…,t=…,p=…$salt$hash")),
-        Some(false) => Some(String::from(
-            "this Argon2id hash costs too much to check: m up to 131072 KiB, t up to 10, p up to 4",
-        )),
-        Some(true) => None,
+    let Some([memory, passes, lanes]) = phc_cost(text) else {
+        return Some(String::from("this is not an Argon2id hash: $argon2id$v=19$m=…,t=…,p=…$salt$hash"));
+    };
+    if !(1..=131_072).contains(&memory) || !(1..=10).contains(&passes) || !(1..=4).contains(&lanes) {
+        let reason = "this Argon2id hash costs too much to check: m up to 131072 KiB, t up to 10, p up to 4";
+        Some(String::from(reason))
+    } else if memory < 8 * lanes {
+        // RFC 9106 §3.1: each lane needs 8 KiB, or there is no such hash.
+        Some(format!("this is not an Argon2id hash: p={lanes} needs m={} or more", 8 * lanes))
+    } else {
+        None
     }
 }
 
-/// The three cost parameters of a well-formed hash.
+/// The three cost parameters of a well-formed hash. The PHC string format allows a salt of 64 characters, and no
+/// leading zeros. Whether the Base64 is canonical is left to who decodes it.
 fn phc_cost(text: &str) -> Option<[u32; 3]> {
     let mut parts = text.strip_prefix("$argon2id$v=19$")?.split('$');
     let (cost, salt, hash) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || !is_base64(salt, 11..=86) || !is_base64(hash, 22..=86) {
+    if parts.next().is_some() || !is_base64(salt, 11..=64) || !is_base64(hash, 22..=86) {
         return None;
     }
     let mut values = cost.split(',');
     let mut value = |name: &str| -> Option<u32> {
         let digits = values.next()?.strip_prefix(name)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+        plain.then(|| digits.parse().ok())?
     };
     let read = [value("m=")?, value("t=")?, value("p=")?];
     values.next().is_none().then_some(read)
