@@ -7,6 +7,22 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// One [`FirmwareStatus`].
     Get,
+    /// Forget the boots that were counted against the confirmed firmware, so that the next boot starts it again:
+    /// the way out of the rescue slot. By web only. Answered by [`Forgiven`].
+    Forgive,
+}
+
+/// The answer to [`Request::Forgive`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Forgiven {
+    /// The next boot starts this slot, `A` or `B`.
+    Next(char),
+    /// Nothing was changed: neither A nor B holds a firmware that was confirmed on this unit.
+    NoFirmware,
+    /// Nothing was changed: this service may not ask this.
+    Forbidden,
+    /// Nothing was changed: the slot table could not be written.
+    Failed(String),
 }
 
 /// The slots as the disk has them.

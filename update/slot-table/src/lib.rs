@@ -14,6 +14,7 @@
 extern crate std;
 
 mod derive;
+mod forgive;
 mod health;
 mod record;
 mod stored;

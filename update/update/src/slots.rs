@@ -47,6 +47,17 @@ pub(crate) fn give_back(run: &Path, running: Slot) -> anyhow::Result<bool> {
     })
 }
 
+/// Forgets the boots that were counted against the confirmed firmware. The slot that the next boot starts then;
+/// `None` when neither A nor B is confirmed.
+pub(crate) fn forgive(run: &Path) -> anyhow::Result<Option<Slot>> {
+    let mut next = None;
+    change(&mut open(run, Role::SlotTable, true)?, |table| {
+        next = table.forgive();
+        next.is_some()
+    })?;
+    Ok(next)
+}
+
 fn change<B: Blocks>(partition: &mut B, edit: impl FnOnce(&mut SlotTable) -> bool) -> anyhow::Result<bool> {
     let Some(mut table) = load(partition).table else {
         bail!("no copy of the slot table is valid");
