@@ -21,9 +21,12 @@ use smoltcp::wire::{
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const LEASED: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
@@ -87,10 +90,10 @@ impl Drop for Cable {
 }
 
 /// A DHCP server with one address to give; tells each message it got.
-fn serve_dhcp(interface: u32) -> mpsc::UnboundedReceiver<DhcpMessageType> {
+fn serve_dhcp(interface: u32) -> DhcpServer {
     let socket = PacketSocket::ipv4(interface).unwrap();
     let (seen, messages) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut buffer = [0; 2000];
         loop {
             // A cable that is out is an error once.
@@ -100,7 +103,25 @@ fn serve_dhcp(interface: u32) -> mpsc::UnboundedReceiver<DhcpMessageType> {
             let _ = socket.send(from, &answer);
         }
     });
-    messages
+    DhcpServer { messages, task }
+}
+
+struct DhcpServer {
+    messages: mpsc::UnboundedReceiver<DhcpMessageType>,
+    task: JoinHandle<()>,
+}
+
+impl DhcpServer {
+    /// The kind of the next message.
+    async fn recv(&mut self) -> Option<DhcpMessageType> {
+        self.messages.recv().await
+    }
+
+    /// Answers nothing from now on.
+    async fn fall_silent(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|ended| ended.is_cancelled()));
+    }
 }
 
 fn dhcp_answer(packet: &[u8]) -> Option<(DhcpMessageType, Vec<u8>)> {
@@ -202,6 +223,68 @@ async fn dhcp_is_asked_at_once_and_its_answer_used_as_soon_as_the_settings_say_s
     ip(&format!("link set {} up", cable.name)).await;
     assert_eq!(messages.recv().await, Some(DhcpMessageType::Request), "the same lease is asked for again");
     cable.until("all is as before", |eth0, status| eth0.carrier && status.gateway == Some(SERVER)).await;
+}
+
+#[tokio::test]
+async fn a_lease_outlives_net_even_when_its_server_is_silent() {
+    let cable = Cable::new('d').await;
+    let server = serve_dhcp(cable.index());
+    let _control = serve_settings(cable.run(), Config::default());
+    let mut net = cable.start_net();
+    let is_leased = |eth0: &InterfaceStatus, status: &NetStatus| {
+        eth0.addresses.contains(&(LEASED.into(), 24)) && status.gateway == Some(SERVER)
+    };
+    cable.until("it has the lease", is_leased).await;
+
+    // From now on every address and route that goes is seen.
+    let mut command = Command::new("ip");
+    command.args(["-n", &cable.name, "-4", "monitor", "address", "route"]).stdout(Stdio::piped());
+    let mut monitor = command.kill_on_drop(true).spawn().unwrap();
+    let mut events = BufReader::new(monitor.stdout.take().unwrap()).lines();
+    ip(&format!("-n {} address add 127.0.9.1/32 dev lo", cable.name)).await;
+    while !events.next_line().await.unwrap().unwrap().contains("127.0.9.1") {}
+
+    net.kill().await.unwrap();
+    // The server falls silent: a lease that was found anew would take far longer than this test has.
+    server.fall_silent().await;
+    let _net = cable.start_net();
+    let status = cable
+        .until("it knows its lease", |eth0, status| {
+            is_leased(eth0, status) && eth0.origin == AddressOrigin::Dhcp
+        })
+        .await;
+    assert_eq!(status.name_servers, [IpAddr::V4(SERVER)]);
+    ip(&format!("-n {} address del 127.0.9.1/32 dev lo", cable.name)).await;
+    loop {
+        let event = events.next_line().await.unwrap().unwrap();
+        assert!(!(event.contains("Deleted") && event.contains("10.77.")), "{event}");
+        if event.contains("Deleted") && event.contains("127.0.9.1") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn settings_are_found_when_the_data_partition_comes_after_net() {
+    let cable = Cable::new('e').await;
+    let (own, gateway) = (Ipv4Addr::new(10, 88, 0, 5), Ipv4Addr::new(10, 88, 0, 1));
+    let control = serve_settings(cable.run(), fixed(own, gateway, Ipv4Addr::new(10, 88, 0, 9)));
+    let is_set = |eth0: &InterfaceStatus, status: &NetStatus| {
+        eth0.addresses.contains(&(own.into(), 24)) && status.gateway == Some(gateway)
+    };
+    let mut net = cable.start_net();
+    cable.until("it is set", is_set).await;
+    net.kill().await.unwrap();
+    drop(control);
+    fs::remove_file(cable.run().join(Service::Control.socket_name())).unwrap();
+    let (data, hidden) = (cable.run().join("data"), cable.run().join("hidden"));
+    fs::rename(&data, &hidden).unwrap();
+    ip(&format!("-n {} address flush dev eth0", cable.name)).await;
+
+    let _net = cable.start_net();
+    cable.until("it serves without settings", |eth0, _| eth0.addresses.is_empty()).await;
+    fs::rename(&hidden, &data).unwrap();
+    cable.until("it has found them", is_set).await;
 }
 
 #[tokio::test]

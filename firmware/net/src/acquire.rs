@@ -1,8 +1,9 @@
 //! One interface's search for an address: DHCP, and the fallback in its place.
 
 use crate::arp::Arp;
-use crate::dhcp::Client;
+use crate::dhcp::{Client, Lease};
 use crate::fallback::Fallback;
+use crate::memory::Memory;
 use crate::plan::Acquired;
 use evener_api::net::AddressOrigin;
 use evener_sys::clock;
@@ -37,29 +38,46 @@ pub(crate) struct Conditions {
 /// Where findings go.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) found: watch::Sender<Acquired>,
+    /// `None` until there is a result: then what the interface has is left as it was found.
+    pub(crate) found: watch::Sender<Option<Acquired>>,
     /// Gets a message after each finding, from whichever interface.
     pub(crate) news: mpsc::Sender<()>,
+    /// Where the lease is kept.
+    pub(crate) memory: Memory,
+    /// What is kept there.
+    pub(crate) kept: Option<Lease>,
 }
 
 /// Searches as long as anybody wants to know what is found.
-pub(crate) async fn acquire(subject: Subject, mut conditions: watch::Receiver<Conditions>, report: Report) {
+pub(crate) async fn acquire(
+    subject: Subject,
+    mut conditions: watch::Receiver<Conditions>,
+    mut report: Report,
+) {
     // A number that is not random still works: neighbours then may ask at the same moment.
     let seed = evener_sys::random_u64().unwrap_or(1);
     let mut client = Client::new(subject.mac, seed, clock::since_boot());
+    report.kept = report.memory.lease();
+    if let Some(lease) = report.kept.clone() {
+        client.resume(lease, clock::since_boot());
+    }
     let mut fallback = Fallback::new(subject.mac);
     loop {
+        if !conditions.borrow().carrier {
+            // Nobody can be asked, and nothing is waited for: what is known now is the result.
+            report.tell(acquired(&client, &fallback));
+        }
         if conditions.wait_for(|conditions| conditions.carrier).await.is_err() {
             return;
         }
         client.link_came_up(clock::since_boot());
-        let outcome = search(subject, &mut client, &mut fallback, &mut conditions, &report).await;
+        let outcome = search(subject, &mut client, &mut fallback, &mut conditions, &mut report).await;
         if report.found.is_closed() {
             return;
         }
         // The cable is out: the lease stays ours, a fallback address has to be probed anew.
         fallback.stop();
-        publish(&client, &fallback, &report);
+        publish(&client, &fallback, &mut report);
         if let Err(error) = outcome {
             tracing::warn!(interface = subject.index, %error, "DHCP cannot be spoken here");
             tokio::time::sleep(AGAIN_AFTER).await;
@@ -73,7 +91,7 @@ async fn search(
     client: &mut Client,
     fallback: &mut Fallback,
     conditions: &mut watch::Receiver<Conditions>,
-    report: &Report,
+    report: &mut Report,
 ) -> io::Result<()> {
     let dhcp = PacketSocket::dhcp(subject.index)?;
     let mut arp = None;
@@ -137,18 +155,42 @@ fn tell(what: &str, sent: io::Result<()>) {
     }
 }
 
-fn publish(client: &Client, fallback: &Fallback, report: &Report) {
-    let acquired = match client.lease() {
+fn publish(client: &Client, fallback: &Fallback, report: &mut Report) {
+    let acquired = acquired(client, fallback);
+    // The first result is an address; that there is none any more is one only after that.
+    if acquired.address.is_some() || report.found.borrow().is_some() {
+        report.tell(acquired);
+    }
+    report.keep(client.lease());
+}
+
+fn acquired(client: &Client, fallback: &Fallback) -> Acquired {
+    match client.lease() {
         Some(lease) => Acquired {
             address: Some((lease.address, lease.prefix, AddressOrigin::Dhcp)),
             router: lease.router,
             name_servers: lease.name_servers.clone(),
         },
         None => Acquired { address: fallback.address(), ..Acquired::default() },
-    };
-    if *report.found.borrow() != acquired {
-        report.found.send_replace(acquired);
-        // A message that is waiting already says the same.
-        let _ = report.news.try_send(());
+    }
+}
+
+impl Report {
+    fn tell(&self, acquired: Acquired) {
+        if self.found.borrow().as_ref() != Some(&acquired) {
+            self.found.send_replace(Some(acquired));
+            // A message that is waiting already says the same.
+            let _ = self.news.try_send(());
+        }
+    }
+
+    fn keep(&mut self, lease: Option<&Lease>) {
+        if self.kept.as_ref() == lease {
+            return;
+        }
+        if let Err(error) = self.memory.keep(lease) {
+            tracing::warn!(%error, "the lease is not kept for a new start of this service");
+        }
+        self.kept = lease.cloned();
     }
 }

@@ -1,8 +1,9 @@
 //! Interfaces, addresses, routes, DHCP.
 //!
 //! The kernel's network is read as a whole, compared with what it should be (`plan.rs`), and changed until the
-//! two agree; any change, by whomever, makes it read again. Nothing is remembered that the kernel could tell, so
-//! this service may be killed at any moment, and its next life finds the network as it was and goes on.
+//! two agree; any change, by whomever, makes it read again. Nothing is remembered that the kernel could tell, and
+//! leases are kept (`memory.rs`), so this service may be killed at any moment, and its next life finds the network
+//! as it was and goes on. What an interface has is left to it until its search for an address has a result.
 //!
 //! Without the file [`evener_api::net::OWN_NETWORK`] it only looks: on a developer's machine the network belongs
 //! to somebody else.
@@ -14,13 +15,14 @@ mod arp;
 mod dhcp;
 mod fallback;
 mod kernel;
+mod memory;
 mod network;
 mod plan;
 mod settings;
 mod status;
 
 use crate::kernel::Kernel;
-use crate::network::Network;
+use crate::network::{Folders, Network};
 use anyhow::Context;
 use evener_api::Service;
 use evener_api::net::{NetStatus, OWN_NETWORK, Request};
@@ -56,7 +58,9 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
         tracing::info!("this network is not ours: looking only");
     }
     let control = subscribe(dirs.run.clone(), Service::Control, evener_api::control::Request::Subscribe);
-    let network = Network::new(kernel, is_ours, status, dirs.data.join(Service::Net.name()));
+    let folders =
+        Folders { settings: dirs.data.join(Service::Net.name()), leases: dirs.run.join(Service::Net.name()) };
+    let network = Network::new(kernel, is_ours, status, folders);
     tokio::select! {
         () = network.run(changes, control, &lifeline) => anyhow::bail!("the connection to the kernel is lost"),
         // Addresses and routes stay: whoever stops us decides what becomes of the machine.

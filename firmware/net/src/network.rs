@@ -3,6 +3,7 @@
 use crate::acquire::{Conditions, Report, Subject, acquire};
 use crate::arp::Arp;
 use crate::kernel::Kernel;
+use crate::memory::Memory;
 use crate::plan::{self, Acquired, Actual, Change, Link, Placed, Wanted};
 use crate::settings::Settings;
 use crate::status::status;
@@ -23,6 +24,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// Time that control gets to say what the network should be, before the unit goes by what it finds. Meanwhile
 /// DHCP is asked already, but nothing is made of the answer: the settings may know better.
 const WAIT_FOR_SETTINGS: Duration = Duration::from_secs(10);
+/// Pause between two looks for the copy of the settings, as long as there are none.
+const LOOK_FOR_SETTINGS_EVERY: Duration = Duration::from_secs(1);
 /// Pause before a change that the kernel refused is tried again, unless something happens before.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -36,7 +39,14 @@ const MOST_FAILURES: u32 = 3;
 struct Search {
     subject: Subject,
     conditions: watch::Sender<Conditions>,
-    found: watch::Receiver<Acquired>,
+    found: watch::Receiver<Option<Acquired>>,
+}
+
+/// Where something is kept for the next life.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    pub(crate) settings: PathBuf,
+    pub(crate) leases: PathBuf,
 }
 
 /// The network and what is known about it.
@@ -45,7 +55,7 @@ pub(crate) struct Network {
     kernel: Kernel,
     is_ours: bool,
     status: watch::Sender<Arc<NetStatus>>,
-    folder: PathBuf,
+    folders: Folders,
     settings: Option<Settings>,
     searches: BTreeMap<String, Search>,
     refused: Vec<Change>,
@@ -60,16 +70,15 @@ impl Network {
         kernel: Kernel,
         is_ours: bool,
         status: watch::Sender<Arc<NetStatus>>,
-        folder: PathBuf,
+        folders: Folders,
     ) -> Self {
         let (news, heard) = mpsc::channel(1);
-        let settings = if is_ours { Settings::load(&folder) } else { None };
         Self {
             kernel,
             is_ours,
             status,
-            folder,
-            settings,
+            folders,
+            settings: None,
             searches: BTreeMap::new(),
             refused: Vec::new(),
             failures: 0,
@@ -89,6 +98,10 @@ impl Network {
         let patience = Instant::now() + WAIT_FOR_SETTINGS;
         let mut is_ready = false;
         loop {
+            // Tried anew each time: when the unit starts we do before the data partition is there.
+            if self.settings.is_none() && self.is_ours {
+                self.settings = Settings::load(&self.folders.settings);
+            }
             let again = self.agree(Instant::now() < patience).await;
             if self.failures >= MOST_FAILURES {
                 return;
@@ -98,8 +111,8 @@ impl Network {
                 is_ready = true;
             }
             let mut wake = if again { Some(Instant::now() + TRY_AGAIN_AFTER) } else { None };
-            if self.settings.is_none() && Instant::now() < patience {
-                wake = Some(patience);
+            if self.settings.is_none() && self.is_ours {
+                wake = Some(Instant::now() + LOOK_FOR_SETTINGS_EVERY);
             }
             tokio::select! {
                 Some(()) = changes.recv() => {}
@@ -121,7 +134,7 @@ impl Network {
             return;
         }
         if self.is_ours
-            && let Err(error) = settings.save(&self.folder)
+            && let Err(error) = settings.save(&self.folders.settings)
         {
             tracing::warn!(%error, "the settings are not kept for a time without control");
         }
@@ -161,8 +174,10 @@ impl Network {
             self.begin(&settings.interfaces(), &actual.links).await;
             return Wanted::default();
         }
-        let acquired =
-            self.searches.iter().map(|(name, search)| (name.clone(), search.found.borrow().clone()));
+        let acquired = self
+            .searches
+            .iter()
+            .filter_map(|(name, search)| Some((name.clone(), search.found.borrow().clone()?)));
         let wanted = plan::wanted(&settings, &actual.links, &acquired.collect());
         let mut refused = Vec::new();
         for change in plan::changes(actual, &wanted) {
@@ -216,12 +231,14 @@ impl Network {
         for link in by_dhcp {
             let conditions =
                 Conditions { carrier: link.is_up && link.carrier, host_name: settings.unit.hostname.clone() };
-            let news = &self.news;
+            let (news, leases) = (&self.news, &self.folders.leases);
             let search = self.searches.entry(link.name.clone()).or_insert_with(|| {
                 let subject = Subject { index: link.index, mac: link.mac };
                 let (conditions, watched) = watch::channel(Conditions::default());
-                let (found_in, found) = watch::channel(Acquired::default());
-                tokio::spawn(acquire(subject, watched, Report { found: found_in, news: news.clone() }));
+                let (found_in, found) = watch::channel(None);
+                let memory = Memory::new(leases, link.index, link.mac);
+                let report = Report { found: found_in, news: news.clone(), memory, kept: None };
+                tokio::spawn(acquire(subject, watched, report));
                 Search { subject, conditions, found }
             });
             search.conditions.send_if_modified(|known| {

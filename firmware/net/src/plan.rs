@@ -3,7 +3,7 @@
 use crate::settings::Settings;
 use evener_api::net::AddressOrigin;
 use evener_config::Ipv4Setup;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// An interface as the kernel has it.
@@ -60,6 +60,8 @@ pub(crate) struct Wanted {
     pub(crate) route: Option<Route>,
     /// Whether the gateway is outside every network of ours, as on some clouds.
     pub(crate) on_link: bool,
+    /// Interfaces whose search for an address has no result yet: nothing is taken away from them.
+    pub(crate) undecided: BTreeSet<u32>,
     /// Where each interface's own address came from.
     pub(crate) origins: BTreeMap<u32, AddressOrigin>,
     pub(crate) name_servers: Vec<IpAddr>,
@@ -68,7 +70,8 @@ pub(crate) struct Wanted {
 /// Most name servers that are used.
 const MOST_NAME_SERVERS: usize = 3;
 
-/// What the settings and the servers' answers make of these interfaces.
+/// What the settings and the servers' answers make of these interfaces. `acquired` has the results of the searches
+/// that have one.
 pub(crate) fn wanted(settings: &Settings, links: &[Link], acquired: &BTreeMap<String, Acquired>) -> Wanted {
     let mut wanted = Wanted::default();
     wanted.links.extend(links.iter().filter(|link| link.is_loopback).map(|link| (link.index, None)));
@@ -86,6 +89,9 @@ pub(crate) fn wanted(settings: &Settings, links: &[Link], acquired: &BTreeMap<St
             Ipv4Setup::None => None,
             Ipv4Setup::Dhcp => {
                 let acquired = acquired.get(&link.name);
+                if acquired.is_none() {
+                    wanted.undecided.insert(index);
+                }
                 if let Some(acquired) = acquired {
                     learnt_router = learnt_router.or(acquired.router.map(|gateway| Route { index, gateway }));
                     if settings.unit.name_servers.is_empty() {
@@ -202,7 +208,8 @@ pub(crate) fn changes(actual: &Actual, wanted: &Wanted) -> Vec<Change> {
     }
     let same = |a: &Placed, b: &Placed| (a.index, a.address, a.prefix) == (b.index, b.address, b.prefix);
     for has in &actual.addresses {
-        if is_ours_to_remove(has, &actual.links) && !wanted.addresses.iter().any(|want| same(has, want)) {
+        let is_removable = is_ours_to_remove(has, &actual.links) && !wanted.undecided.contains(&has.index);
+        if is_removable && !wanted.addresses.iter().any(|want| same(has, want)) {
             changes.push(Change::RemoveAddress(*has));
         }
     }
@@ -212,7 +219,8 @@ pub(crate) fn changes(actual: &Actual, wanted: &Wanted) -> Vec<Change> {
         }
     }
     for has in &actual.routes {
-        if wanted.route != Some(*has) {
+        let may_stay = wanted.route.is_none() && wanted.undecided.contains(&has.index);
+        if wanted.route != Some(*has) && !may_stay {
             changes.push(Change::RemoveRoute(*has));
         }
     }

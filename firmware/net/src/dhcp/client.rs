@@ -4,6 +4,7 @@
 //! an address that was granted is used at once, without probing for it first (the server did, §3.1).
 
 use super::message::{Incoming, Outgoing};
+use serde::{Deserialize, Serialize};
 use smoltcp::wire::DhcpMessageType;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -19,7 +20,7 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 const SHORTEST_LEASE: Duration = Duration::from_secs(20);
 
 /// What the server granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lease {
     pub(crate) address: Ipv4Addr,
     pub(crate) prefix: u8,
@@ -87,6 +88,12 @@ impl Client {
         };
         client.start_over(now);
         client
+    }
+
+    /// Takes up the lease of a former life, unless it has run out; whether it is still ours is asked when the link
+    /// comes up.
+    pub(crate) fn resume(&mut self, lease: Lease, now: Duration) {
+        self.lease = Some(lease).filter(|lease| lease.expires_at > now);
     }
 
     /// What the server is told from the next message on; empty: nothing.

@@ -7,4 +7,4 @@
 mod client;
 pub(crate) mod message;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Lease};

@@ -40,6 +40,10 @@ fn lease() -> BTreeMap<String, Acquired> {
     BTreeMap::from([("eth0".into(), acquired)])
 }
 
+fn nothing_found() -> BTreeMap<String, Acquired> {
+    BTreeMap::from([("eth0".into(), Acquired::default())])
+}
+
 fn by_index(actual: &mut Actual, index: u32) -> &mut Link {
     actual.links.iter_mut().find(|link| link.index == index).unwrap()
 }
@@ -148,7 +152,7 @@ fn a_lost_lease_takes_address_and_route_away() {
     let with = wanted(&Settings::default(), &links(), &lease());
     let empty = Actual { links: links(), ..Actual::default() };
     let actual = after(&empty, &changes(&empty, &with));
-    let without = wanted(&Settings::default(), &links(), &BTreeMap::new());
+    let without = wanted(&Settings::default(), &links(), &nothing_found());
     let route = Route { index: 2, gateway: Ipv4Addr::new(10, 0, 2, 2) };
     assert_eq!(
         changes(&actual, &without),
@@ -162,11 +166,24 @@ fn addresses_that_routers_advertise_are_left_alone() {
     advertised.permanent = false;
     let actual =
         Actual { links: links(), addresses: vec![advertised, placed(2, "2001:db8::1/64")], routes: vec![] };
-    let wanted = wanted(&Settings::default(), &links(), &BTreeMap::new());
+    let wanted = wanted(&Settings::default(), &links(), &nothing_found());
     assert_eq!(
         changes(&actual, &wanted),
         [Change::Down(3), Change::RemoveAddress(placed(2, "2001:db8::1/64"))]
     );
+}
+
+#[test]
+fn what_an_interface_has_stays_while_its_search_has_no_result() {
+    let with = wanted(&Settings::default(), &links(), &lease());
+    let empty = Actual { links: links(), ..Actual::default() };
+    let mut actual = after(&empty, &changes(&empty, &with));
+    let undecided = wanted(&Settings::default(), &actual.links, &BTreeMap::new());
+    assert_eq!(changes(&actual, &undecided), []);
+    actual.addresses.push(placed(3, "10.9.0.5/16"));
+    actual.routes.push(Route { index: 3, gateway: Ipv4Addr::new(10, 9, 0, 1) });
+    let gone = changes(&actual, &undecided);
+    assert_eq!(gone.len(), 2, "an interface that has no search is set right at once: {gone:?}");
 }
 
 #[test]

@@ -72,6 +72,20 @@ fn answer(kind: DhcpMessageType, transaction: u32, lease_s: u32) -> Vec<u8> {
     packet(SERVER, ADDRESS, (67, 68), &message)
 }
 
+#[test]
+fn the_lease_of_a_former_life_is_asked_for_again_and_one_that_ran_out_is_not() {
+    let granted = bound().lease().unwrap().clone();
+    let mut next = new_client();
+    next.resume(granted.clone(), 100 * S);
+    assert_eq!(next.lease(), Some(&granted));
+    next.link_came_up(100 * S);
+    let asked = seen(next.poll(100 * S));
+    assert_eq!((asked.kind, asked.requested), (DhcpMessageType::Request, Some(ADDRESS)));
+    let mut late = new_client();
+    late.resume(granted, 3700 * S);
+    assert_eq!(late.lease(), None);
+}
+
 fn new_client() -> Client {
     let mut client = Client::new(MAC, 42, S);
     client.set_host_name("lb1");
