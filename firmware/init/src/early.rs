@@ -1,7 +1,7 @@
 //! The first moments of PID 1: kernel file systems, run directory, kernel settings.
 
 use anyhow::Context;
-use evener_api::SERVICES_GID;
+use evener_api::{SERVICES_GID, Service};
 use evener_sys::mount::{MountFlags, mount};
 use std::fs;
 use std::io;
@@ -38,13 +38,15 @@ pub(crate) fn prepare(run: &Path) -> anyhow::Result<()> {
     place("devtmpfs", "/dev", MountFlags::NOSUID | MountFlags::NOEXEC, Some(c"mode=0755"))?;
     place("tmpfs", "/run", strict, Some(c"mode=0755,size=64m"))?;
     place("tmpfs", "/tmp", strict, Some(c"mode=1777,size=64m"))?;
-    if let Err(error) = place("cgroup2", "/sys/fs/cgroup", strict, None) {
-        tracing::warn!(error = format!("{error:#}"), "services run without memory accounting");
-    }
     fs::create_dir_all(run).context("cannot make the run directory")?;
     chown(run, Some(0), Some(SERVICES_GID))?;
     // Every service makes its socket here, and the sticky bit keeps them from removing each other's.
     fs::set_permissions(run, fs::Permissions::from_mode(0o1770))?;
+    // net keeps its leases over its own restarts, where nobody else can put one.
+    let leases = run.join(Service::Net.name());
+    fs::create_dir(&leases).context("cannot make net's part of the run directory")?;
+    chown(&leases, Some(Service::Net.uid()), Some(SERVICES_GID))?;
+    fs::set_permissions(&leases, fs::Permissions::from_mode(0o700))?;
     for (name, value) in SETTINGS {
         if let Err(error) = fs::write(Path::new("/proc/sys").join(name), value) {
             tracing::warn!(name, %error, "kernel setting refused");
