@@ -9,7 +9,9 @@ pub(crate) fn identity(service: Service) -> Identity {
         Service::Net => CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE,
         Service::Proxy => CapabilitySet::NET_BIND_SERVICE | CapabilitySet::NET_ADMIN,
         Service::Checks => CapabilitySet::NET_RAW,
-        Service::Init | Service::Control | Service::Update | Service::Web => CapabilitySet::empty(),
+        // The operator may want the pages on port 443.
+        Service::Web => CapabilitySet::NET_BIND_SERVICE,
+        Service::Init | Service::Control | Service::Update => CapabilitySet::empty(),
     };
     Identity { uid: service.uid(), gid: SERVICES_GID, capabilities }
 }
@@ -29,5 +31,18 @@ pub(crate) fn out_of_memory_rank(service: Service) -> i16 {
         Service::Control => -600,
         Service::Update => 100,
         Service::Web => 200,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_those_that_listen_below_port_1024_may() {
+        for service in Service::SUPERVISED {
+            let may = identity(service).capabilities.contains(CapabilitySet::NET_BIND_SERVICE);
+            assert_eq!(may, matches!(service, Service::Net | Service::Proxy | Service::Web), "{service}");
+        }
     }
 }
