@@ -8,15 +8,12 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use evener_config::MAX_PASSWORD_BYTES;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// Fewest characters of a new password.
-pub(crate) const MIN_CHARACTERS: usize = 8;
-/// Most bytes of a password; longer ones are wrong without being looked at.
-pub(crate) const MAX_BYTES: usize = 256;
 /// How long a right password is remembered.
 const REMEMBER_MS: u64 = 5 * 60_000;
 /// Most right passwords remembered.
@@ -26,14 +23,11 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
 /// Why a new password was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PasswordError {
-    /// Below [`MIN_CHARACTERS`].
-    #[error("The new password is too short: it needs at least {MIN_CHARACTERS} characters.")]
-    TooShort,
-    /// Over [`MAX_BYTES`].
-    #[error("The new password is too long: at most {MAX_BYTES} bytes.")]
-    TooLong,
+    /// It breaks the model's rule for passwords, in its words.
+    #[error("The new password cannot be used: {0}.")]
+    Rule(String),
     /// It is the one to be replaced.
     #[error("The new password is the one you already have. Choose another.")]
     Same,
@@ -78,7 +72,8 @@ impl Passwords {
         now_ms: u64,
         still: impl FnOnce() -> bool,
     ) -> Option<bool> {
-        if password.len() > MAX_BYTES {
+        // Longer ones are wrong without being looked at.
+        if password.len() > MAX_PASSWORD_BYTES {
             return Some(false);
         }
         let mut digest = Sha256::new_with_prefix(self.key);
@@ -115,11 +110,8 @@ impl Passwords {
         current_phc: &str,
         now_ms: u64,
     ) -> Result<String, PasswordError> {
-        if new.chars().count() < MIN_CHARACTERS {
-            return Err(PasswordError::TooShort);
-        }
-        if new.len() > MAX_BYTES {
-            return Err(PasswordError::TooLong);
+        if let Some(reason) = evener_config::why_not_a_password(new) {
+            return Err(PasswordError::Rule(reason));
         }
         if new.eq_ignore_ascii_case(user) {
             return Err(PasswordError::Name);
@@ -174,7 +166,10 @@ mod tests {
         let dummy = PasswordHash::new(&passwords.dummy).unwrap();
         let real = PasswordHash::new(&phc).unwrap();
         assert_eq!((dummy.algorithm, dummy.params), (real.algorithm, real.params), "as costly as a real one");
-        assert_eq!(passwords.is_right(&"x".repeat(MAX_BYTES + 1), Some(&phc), 0, || true).await, Some(false));
+        assert_eq!(
+            passwords.is_right(&"x".repeat(MAX_PASSWORD_BYTES + 1), Some(&phc), 0, || true).await,
+            Some(false)
+        );
         assert_eq!(passwords.is_right("x", Some(&phc), 0, || false).await, None, "no longer its turn");
     }
 
@@ -183,13 +178,18 @@ mod tests {
         let passwords = Passwords::new().unwrap();
         let phc = hash_now("correct horse").unwrap();
         let refused = |new: &'static str| passwords.hash_new("balances", new, &phc, 0);
-        assert_eq!(refused("seven77").await, Err(PasswordError::TooShort));
+        for broken in ["seven77", "a\tcontrol character", "x".repeat(129).leak()] {
+            let rule = evener_config::why_not_a_password(broken).unwrap();
+            assert_eq!(refused(broken).await, Err(PasswordError::Rule(rule)));
+        }
         assert_eq!(refused("correct horse").await, Err(PasswordError::Same));
         assert_eq!(refused("BALANCES").await, Err(PasswordError::Name));
-        let long: &'static str = "x".repeat(MAX_BYTES + 1).leak();
-        assert_eq!(refused(long).await, Err(PasswordError::TooLong));
         let taken = refused("pässwörd").await.unwrap();
         assert!(taken.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{taken}");
         assert_eq!(passwords.is_right("pässwörd", Some(&taken), 0, || true).await, Some(true));
+        // Whatever `evener.toml` may name as a password opens the pages.
+        let longest: &'static str = "\u{1f511}".repeat(128).leak();
+        let taken = refused(longest).await.unwrap();
+        assert_eq!(passwords.is_right(longest, Some(&taken), 0, || true).await, Some(true));
     }
 }

@@ -4,7 +4,6 @@ use super::{fields, layout, page};
 use crate::app::{ADMINISTRATOR, App, Denied, NewPassword, Source};
 use crate::form::Form;
 use crate::gate::{Posted, Visitor, read_form};
-use crate::password::MIN_CHARACTERS;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
@@ -187,9 +186,7 @@ fn password_page(visitor: &Visitor, note: Option<&str>) -> Markup {
             (layout::csrf(visitor))
             input type="hidden" name="user" value=(visitor.user.name) autocomplete="username";
             (secret("current", "Present password", "current-password", ""))
-            (secret("new", "New password", "new-password", &format!(
-                "At least {MIN_CHARACTERS} characters, and not the present one. Length counts more than signs."
-            )))
+            (secret("new", "New password", "new-password", "8 to 128 characters, and not the present one. Length counts more than signs."))
             (secret("again", "New password again", "new-password", ""))
             div class="actions" {
                 button class="primary" type="submit" { "Change password" }

@@ -52,7 +52,7 @@ async fn the_first_password_leads_to_its_change_and_nowhere_else() {
         }
     };
     for (new, again, words) in [
-        ("short", "short", "at least 8 characters"),
+        ("short", "short", "8 to 128 characters, not 5"),
         (PASSWORD, PASSWORD, "already have"),
         ("battery staple", "battery stable", "differ"),
     ] {
