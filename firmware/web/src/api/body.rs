@@ -65,7 +65,8 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Answer {
     let path = error.path().to_string();
     // The path to a field that is missing or unknown ends at the object that it is missing from or unknown to.
     let field = if path == "." { String::new() } else { path };
-    problem::invalid(vec![Violation { field, reason: error.inner().to_string() }])
+    let reason = evener_config::explain(&field, &error.inner().to_string());
+    problem::invalid(vec![Violation { field, reason }])
 }
 
 #[cfg(test)]
@@ -91,7 +92,8 @@ mod tests {
         let text = refusal::<RealServer>(r#"{"address": "10.0.0.1", "port": 80, "wieght": 5}"#);
         assert!(text.contains("unknown field `wieght`"), "{text}");
         let text = refusal::<RealServer>(r#"{"address": "10.0.0.1", "port": 70000}"#);
-        assert!(text.contains(r#"field: "port""#) && text.contains("70000"), "{text}");
+        assert!(text.contains(r#"field: "port""#), "{text}");
+        assert!(text.contains("70000 is not a port: 1 to 65535"), "the words of validation: {text}");
         assert_eq!(refusal::<RealServer>(r#"{"address": "10.0.0.1", "port": 7, "status": {}}"#), "accepted");
     }
 }
