@@ -33,7 +33,7 @@ pub(crate) async fn add(State(app): State<App>, Path(vs): Path<u32>, posted: Ope
     let Some(server) = form.server(RsId(0)) else {
         return show(&app, about, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    finish(&app, about, form, Change::AddRs(service.id, server), "added").await
+    finish(&app, about, form, (None, Change::AddRs(service.id, server)), "added").await
 }
 
 /// `GET /services/{vs}/servers/{rs}/edit`.
@@ -62,7 +62,9 @@ pub(crate) async fn save(
     if form.value("seen") != seen(present) {
         return show(&app, about, &form, Some(super::CHANGED_MEANWHILE), StatusCode::CONFLICT).await;
     }
-    finish(&app, about, form, Change::ReplaceRs(service.id, server), "saved").await
+    // Based on this very generation: what `seen` was compared with may be old when control gets the change.
+    let change = (Some(visitor.snapshot.generation), Change::ReplaceRs(service.id, server));
+    finish(&app, about, form, change, "saved").await
 }
 
 /// `GET /services/{vs}/servers/{rs}/delete`.
@@ -119,8 +121,15 @@ fn seen(server: &RealServer) -> String {
     format!("{} {} {}", authority(server), server.weight.0, server.enabled)
 }
 
-async fn finish(app: &App, about: About<'_>, mut form: Form, change: Change, done: &str) -> Response {
-    match app.apply(&about.visitor.user.name, None, change).await {
+/// Makes a change of the generation it is based on, if that matters.
+async fn finish(
+    app: &App,
+    about: About<'_>,
+    mut form: Form,
+    (based_on, change): (Option<u64>, Change),
+    done: &str,
+) -> Response {
+    match app.apply(&about.visitor.user.name, based_on, change).await {
         Ok(_) => Redirect::to(&format!("{}?done={done}", service_path(about.service.id))).into_response(),
         Err(refused) => {
             let (status, problem) = super::explain(refused, &mut form);

@@ -124,6 +124,19 @@ async fn who_was_slower_sees_it_and_overwrites_only_knowingly() {
 }
 
 #[tokio::test]
+async fn a_server_is_saved_over_the_generation_that_was_looked_at() {
+    let unit = Unit::with_shop().await;
+    let browser = unit.log_in().await;
+    let form = unit.get("/services/1/servers/2/edit", &browser).await;
+    let seen = form.between("name=\"seen\" value=\"", "\"").to_owned();
+    let fields = [("address", "10.0.0.5"), ("port", "81"), ("weight", "1"), ("seen", seen.as_str())];
+    let answer = unit.post("/services/1/servers/2/edit", &fields, &browser).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let asked = unit.fake.changes.lock().unwrap().pop().unwrap();
+    assert_eq!(asked.based_on, Some(1), "a change in between is a conflict, not overwritten");
+}
+
+#[tokio::test]
 async fn metacharacters_are_text_in_every_input() {
     let unit = Unit::with_shop().await;
     let browser = unit.log_in().await;
