@@ -1,6 +1,7 @@
 //! What every request handler shares: the configuration as it is now, the way to the other services, sessions.
 
 use crate::clock::Clock;
+use crate::form;
 use crate::password::{PasswordError, Passwords};
 use crate::rates::Rates;
 use crate::session::{Session, Sessions};
@@ -66,6 +67,8 @@ pub(crate) enum Refused {
     NotFound,
     /// Control is away, or could not store it; in words.
     Failed(String),
+    /// Control was asked and did not answer: the change may have been made.
+    Unknown,
 }
 
 impl App {
@@ -189,6 +192,7 @@ impl App {
         based_on: Option<u64>,
         change: Change,
     ) -> Result<Accepted, Refused> {
+        let edited = self.snapshot().and_then(|snapshot| form::edited(&snapshot.config.shared, &change));
         let transaction = Transaction { author: author.to_owned(), based_on, change };
         let request = control::Request::Apply(Box::new(transaction));
         let reply: Result<Reply, IpcError> =
@@ -203,7 +207,10 @@ impl App {
                 let _ = tokio::time::timeout(SEEN_WITHIN, config.wait_for(newer)).await;
                 Ok(accepted)
             }
-            Ok(Reply::Invalid(violations)) => Err(Refused::Invalid(violations)),
+            Ok(Reply::Invalid(violations)) => Err(Refused::Invalid(match edited {
+                Some(index) => form::of_edited(violations, index),
+                None => violations,
+            })),
             Ok(Reply::Conflict { newest }) => Err(Refused::Conflict { newest }),
             Ok(Reply::NotFound) => Err(Refused::NotFound),
             Ok(Reply::Failed(reason)) => Err(Refused::Failed(reason)),
@@ -211,9 +218,14 @@ impl App {
                 tracing::error!(?other, "control gave an answer that does not fit the question");
                 Err(Refused::Failed(String::from("control refused the change")))
             }
-            Err(error) => {
+            Err(error @ IpcError::Connect { .. }) => {
                 tracing::warn!(%error, "control does not answer");
-                Err(Refused::Failed(String::from("control does not answer; nothing was changed")))
+                Err(Refused::Failed(String::from("control does not answer")))
+            }
+            // Once it was asked, silence says nothing about what it did.
+            Err(error) => {
+                tracing::warn!(%error, "control was asked for a change and did not answer");
+                Err(Refused::Unknown)
             }
         }
     }

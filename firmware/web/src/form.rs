@@ -6,7 +6,7 @@
 
 mod read;
 
-use evener_api::control::Violation;
+use evener_api::control::{Change, Violation};
 use evener_config::{Address, CheckKind, ForwardedFor, HttpMethod, Protocol, RealServer, Scheduler};
 use evener_config::{VirtualService, VsId};
 use std::collections::BTreeMap;
@@ -195,6 +195,36 @@ pub(crate) fn label<W: Word>(value: W) -> &'static str {
 /// The path of a field below an element of this list, if it leads there.
 pub(crate) fn below<'a>(field: &'a str, list: &str) -> Option<&'a str> {
     field.split_once(list)?.1.split_once("].").map(|(_, rest)| rest)
+}
+
+/// Where in the list the service is that a change is about; the end of the list for a new one.
+pub(crate) fn edited(shared: &evener_config::Shared, change: &Change) -> Option<usize> {
+    let services = &shared.virtual_services;
+    let vs = match change {
+        Change::AddVs(_) => return Some(services.len()),
+        Change::ReplaceVs(service) => service.id,
+        Change::AddRs(vs, _) | Change::ReplaceRs(vs, _) => *vs,
+        Change::DeleteVs(_) | Change::DeleteRs(..) | Change::ReplaceUnit(_) | Change::SetPassword { .. } => {
+            return None;
+        }
+    };
+    services.iter().position(|service| service.id == vs)
+}
+
+/// What is wrong, for whoever edits the service at this place of the list. A clash is reported at both services:
+/// the other one's half would read as if it were about this one. Where only other services are wrong that is
+/// said, with the path in the reason, because no input belongs to it.
+pub(crate) fn of_edited(violations: Vec<Violation>, index: usize) -> Vec<Violation> {
+    let own = format!("shared.virtual_services[{index}]");
+    let is_others = |one: &Violation| {
+        one.field.starts_with("shared.virtual_services[") && !one.field.starts_with(own.as_str())
+    };
+    let (others, own): (Vec<_>, Vec<_>) = violations.into_iter().partition(is_others);
+    if !own.is_empty() {
+        return own;
+    }
+    let told = |one: Violation| Violation { field: String::new(), reason: one.to_string() };
+    others.into_iter().map(told).collect()
 }
 
 /// Name of the input that a field of the model is typed into.

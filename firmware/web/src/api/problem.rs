@@ -66,7 +66,13 @@ pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
         }
         Refused::Conflict { newest } => precondition(newest),
         Refused::NotFound => not_found(),
-        Refused::Failed(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, "not-stored", reason),
+        Refused::Failed(reason) => {
+            let detail = format!("Nothing was changed: {reason}.");
+            answer(StatusCode::SERVICE_UNAVAILABLE, "not-stored", detail)
+        }
+        Refused::Unknown => {
+            answer(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", crate::pages::OUTCOME_UNKNOWN)
+        }
     }
 }
 
@@ -98,6 +104,7 @@ fn title(kind: &str) -> &'static str {
         "method-not-allowed" => "Not possible here",
         "not-found" => "Not found",
         "not-stored" => "The change could not be stored",
+        "outcome-unknown" => "Nobody knows whether the change was made",
         "password-change-required" => "The first password must be changed",
         "password-refused" => "The new password breaks a rule",
         "payload-too-large" => "The body is too large",

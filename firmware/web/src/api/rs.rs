@@ -11,7 +11,7 @@ use crate::unit::Unit;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use evener_api::control::{Change, Snapshot};
+use evener_api::control::{Accepted, Change, Snapshot};
 use evener_config::{RealServer, RsId, VsId};
 use serde::Serialize;
 use std::sync::Arc;
@@ -22,6 +22,14 @@ struct Shown {
     #[serde(flatten)]
     server: RealServer,
     status: RsStatus,
+}
+
+/// A server that nobody here has seen in the configuration yet.
+#[derive(Debug, Serialize)]
+struct Unseen {
+    #[serde(flatten)]
+    server: RealServer,
+    status: Option<RsStatus>,
 }
 
 /// `GET /api/v1/vs/{vs}/rs`.
@@ -54,14 +62,14 @@ pub(crate) async fn add(
     if server.id != RsId(0) {
         return Err(id_is_given());
     }
-    let change = Change::AddRs(VsId(vs), server);
+    let change = Change::AddRs(VsId(vs), server.clone());
     let accepted = app
         .apply(&caller.user.name, caller.based_on, change)
         .await
         .map_err(|refused| problem::refused(refused, Sent::Server))?;
     let rs = accepted.rs.unwrap_or_default();
-    let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
-    let shown = one(&app, snapshot, VsId(vs), rs).await?;
+    let sent = RealServer { id: rs, ..server };
+    let shown = changed(&app, caller.snapshot, accepted, VsId(vs), sent).await;
     Ok(created(&format!("/api/v1/vs/{vs}/rs/{}", rs.0), shown))
 }
 
@@ -77,13 +85,12 @@ pub(crate) async fn replace(
         return Err(id_differs());
     }
     server.id = RsId(rs);
-    let change = Change::ReplaceRs(VsId(vs), server);
+    let change = Change::ReplaceRs(VsId(vs), server.clone());
     let accepted = app
         .apply(&caller.user.name, caller.based_on, change)
         .await
         .map_err(|refused| problem::refused(refused, Sent::Server))?;
-    let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
-    one(&app, snapshot, VsId(vs), RsId(rs)).await
+    Ok(changed(&app, caller.snapshot, accepted, VsId(vs), server).await)
 }
 
 /// `DELETE /api/v1/vs/{vs}/rs/{rs}`.
@@ -97,6 +104,28 @@ pub(crate) async fn delete(
         .await
         .map_err(|refused| problem::refused(refused, Sent::Server))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The server after an accepted change, as [`vs`](super::vs) gives a service.
+async fn changed(
+    app: &App,
+    before: Arc<Snapshot>,
+    accepted: Accepted,
+    vs: VsId,
+    sent: RealServer,
+) -> Response {
+    if let Some(snapshot) = after(app, accepted)
+        && let Ok(response) = one(app, snapshot, vs, sent.id).await
+    {
+        return response;
+    }
+    let service = find(&before, vs).cloned().map(|service| {
+        let real_servers = vec![sent.clone()];
+        evener_config::VirtualService { real_servers, ..service }
+    });
+    let unit = Unit::look(app, before).await;
+    let status = service.ok().and_then(|service| unit.status_of(&service).servers.pop());
+    tagged(accepted.generation, &Unseen { server: sent, status })
 }
 
 async fn one(app: &App, snapshot: Arc<Snapshot>, vs: VsId, rs: RsId) -> Result<Response, Answer> {

@@ -48,15 +48,14 @@ pub(crate) async fn add(State(app): State<App>, caller: Caller, body: JsonBody) 
     if service.id != VsId(0) {
         return Err(id_is_given());
     }
-    let change = Change::AddVs(service);
+    let change = Change::AddVs(service.clone());
     let accepted = app
         .apply(&caller.user.name, caller.based_on, change)
         .await
         .map_err(|refused| problem::refused(refused, Sent::Service))?;
     let vs = accepted.vs.unwrap_or_default();
-    let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
-    let service = find(&snapshot, vs)?.clone();
-    Ok(created(&format!("/api/v1/vs/{}", vs.0), shown(&app, snapshot, &service).await))
+    let sent = VirtualService { id: vs, ..service };
+    Ok(created(&format!("/api/v1/vs/{}", vs.0), changed(&app, caller.snapshot, accepted, sent).await))
 }
 
 /// `PUT /api/v1/vs/{vs}`.
@@ -71,14 +70,12 @@ pub(crate) async fn replace(
         return Err(id_differs());
     }
     service.id = VsId(vs);
-    let change = Change::ReplaceVs(service);
+    let change = Change::ReplaceVs(service.clone());
     let accepted = app
         .apply(&caller.user.name, caller.based_on, change)
         .await
         .map_err(|refused| problem::refused(refused, Sent::Service))?;
-    let snapshot = after(&app, accepted).ok_or_else(problem::not_found)?;
-    let service = find(&snapshot, VsId(vs))?.clone();
-    Ok(shown(&app, snapshot, &service).await)
+    Ok(changed(&app, caller.snapshot, accepted, service).await)
 }
 
 /// `DELETE /api/v1/vs/{vs}`.
@@ -92,6 +89,22 @@ pub(crate) async fn delete(
         .await
         .map_err(|refused| problem::refused(refused, Sent::Service))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The service as it is after an accepted change; as it was sent while this process has not seen the change, or
+/// when somebody has deleted it since. The change is made either way, and whoever read 404 would make it again.
+async fn changed(app: &App, before: Arc<Snapshot>, accepted: Accepted, sent: VirtualService) -> Response {
+    let seen = after(app, accepted).and_then(|snapshot| {
+        let service = find(&snapshot, sent.id).ok()?.clone();
+        Some((snapshot, service))
+    });
+    match seen {
+        Some((snapshot, service)) => shown(app, snapshot, &service).await,
+        None => {
+            let status = Unit::look(app, before).await.status_of(&sent);
+            tagged(accepted.generation, &Shown { service: &sent, status })
+        }
+    }
 }
 
 async fn shown(app: &App, snapshot: Arc<Snapshot>, service: &VirtualService) -> Response {
@@ -109,7 +122,7 @@ pub(crate) fn find(snapshot: &Snapshot, vs: VsId) -> Result<&VirtualService, Ans
     services.iter().find(|service| service.id == vs).ok_or_else(problem::not_found)
 }
 
-/// The configuration after a change; `None` when it has not come from control yet, or is gone again.
+/// The configuration after a change; `None` when it has not come from control yet.
 pub(crate) fn after(app: &App, accepted: Accepted) -> Option<Arc<Snapshot>> {
     app.snapshot().filter(|snapshot| snapshot.generation >= accepted.generation)
 }

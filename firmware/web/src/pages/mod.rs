@@ -117,8 +117,13 @@ pub(crate) fn explain(refused: Refused, form: &mut crate::form::Form) -> (Status
         Refused::Failed(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(format!("Nothing was changed: {reason}.")))
         }
+        Refused::Unknown => (StatusCode::GATEWAY_TIMEOUT, Some(String::from(OUTCOME_UNKNOWN))),
     }
 }
+
+/// Said when control was asked for a change and did not answer.
+pub(crate) const OUTCOME_UNKNOWN: &str = "Control did not answer in time: the change may have been made. Look at \
+     the settings as they are now before you repeat it.";
 
 /// Said when somebody else was faster.
 pub(crate) const CHANGED_MEANWHILE: &str = "Somebody changed these settings while you had them open. Yours are below, not yet saved. \

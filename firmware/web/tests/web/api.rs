@@ -1,10 +1,12 @@
 //! `/api/v1` as programs use it.
 
+use crate::fake::After;
 use crate::support::{PASSWORD, Unit, basic, shop};
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use axum::http::{Method, Request, StatusCode};
 use evener_api::checks::HealthState::{Down, Up};
+use evener_api::control::Violation;
 use serde_json::json;
 
 #[tokio::test]
@@ -57,6 +59,49 @@ async fn a_service_comes_with_its_state_and_counters() {
         (&json!("down"), &json!("refused"))
     );
     assert_eq!(status["servers"][1]["since_unix_s"], 1_700_000_000_u64 - 274);
+}
+
+#[tokio::test]
+async fn an_accepted_change_is_never_answered_with_not_found() {
+    let unit = Unit::with_shop().await;
+    *unit.fake.after.lock().unwrap() = After::Late;
+    let body = json!({"name": "blog", "address": {"literal": "192.0.2.20"}, "port": 80});
+    let added = unit.api(Method::POST, "/api/v1/vs", Some(body)).await;
+    assert_eq!((added.status, added.location()), (StatusCode::CREATED, "/api/v1/vs/4"), "{}", added.text);
+    assert_eq!((added.header("etag"), &added.json()["name"]), ("\"2\"", &json!("blog")));
+    let server = json!({"address": "10.0.0.7", "port": 8080});
+    let added = unit.api(Method::POST, "/api/v1/vs/1/rs", Some(server)).await;
+    assert_eq!((added.status, added.location()), (StatusCode::CREATED, "/api/v1/vs/1/rs/4"));
+    assert_eq!((&added.json()["port"], &added.json()["status"]["state"]), (&json!(8080), &json!("unknown")));
+}
+
+#[tokio::test]
+async fn silence_after_a_change_is_not_told_as_a_refusal() {
+    let unit = Unit::with_shop().await;
+    *unit.fake.after.lock().unwrap() = After::Silent;
+    let answer = unit.api(Method::DELETE, "/api/v1/vs/1/rs/2", None).await;
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(answer.json()["type"], "outcome-unknown");
+    assert_eq!(unit.fake.config.borrow().generation, 2, "it was made, indeed");
+}
+
+#[tokio::test]
+async fn the_half_of_a_clash_that_is_about_another_service_is_left_out() {
+    let unit = Unit::with_shop().await;
+    let at = |index: usize, reason: &str| Violation {
+        field: format!("shared.virtual_services[{index}].port"),
+        reason: reason.to_owned(),
+    };
+    let body = json!({"address": {"literal": "192.0.2.20"}, "port": 80});
+    let refused = |violations: Vec<Violation>| {
+        *unit.fake.refuse.lock().unwrap() = Some(violations);
+        unit.api(Method::PUT, "/api/v1/vs/1", Some(body.clone()))
+    };
+    let problem = refused(vec![at(0, "taken by blog"), at(1, "taken by shop")]).await.json();
+    assert_eq!(problem["fields"], json!([{"field": "port", "reason": "taken by blog"}]));
+    let problem = refused(vec![at(1, "is bad")]).await.json();
+    let reason = "shared.virtual_services[1].port: is bad";
+    assert_eq!(problem["fields"], json!([{"field": "", "reason": reason}]));
 }
 
 #[tokio::test]

@@ -37,6 +37,24 @@ pub(crate) struct Fake {
     pub(crate) asked: Mutex<Vec<init::Request>>,
     /// What control refuses the next change with.
     pub(crate) refuse: Mutex<Option<Vec<Violation>>>,
+    /// The changes that control was asked for.
+    pub(crate) changes: Mutex<Vec<Transaction>>,
+    /// How control treats the next change after it was made.
+    pub(crate) after: Mutex<After>,
+    /// What control warns of.
+    pub(crate) warnings: Mutex<Vec<String>>,
+}
+
+/// What control does about a change that it made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Tells everybody.
+    #[default]
+    Tell,
+    /// Answers, and is slow to tell the followers.
+    Late,
+    /// Breaks off before it answers.
+    Silent,
 }
 
 impl Fake {
@@ -76,6 +94,9 @@ impl Fake {
             }),
             asked: Mutex::default(),
             refuse: Mutex::default(),
+            changes: Mutex::default(),
+            after: Mutex::default(),
+            warnings: Mutex::default(),
         })
     }
 
@@ -140,6 +161,7 @@ impl Fake {
     }
 
     fn apply(&self, transaction: Transaction) -> Reply {
+        self.changes.lock().unwrap().push(transaction.clone());
         if let Some(violations) = self.refuse.lock().unwrap().take() {
             return Reply::Invalid(violations);
         }
@@ -157,7 +179,9 @@ impl Fake {
         if !violations.is_empty() {
             return Reply::Invalid(violations);
         }
-        self.config.send_replace(Arc::new(next));
+        if *self.after.lock().unwrap() != After::Late {
+            self.config.send_replace(Arc::new(next));
+        }
         Reply::Accepted(accepted)
     }
 }
@@ -280,7 +304,13 @@ async fn control(fake: Arc<Fake>, mut connection: Connection) {
                 return;
             }
             Request::Get => Reply::Snapshot(Box::new((**fake.config.borrow()).clone())),
-            Request::Apply(transaction) => fake.apply(*transaction),
+            Request::Apply(transaction) => {
+                let reply = fake.apply(*transaction);
+                if *fake.after.lock().unwrap() == After::Silent {
+                    return;
+                }
+                reply
+            }
             Request::History(_) => Reply::History(vec![GenerationInfo {
                 generation: fake.config.borrow().generation,
                 author: String::from("bal"),
