@@ -194,6 +194,7 @@ impl From<ManifestError> for BootCode {
             | ManifestError::Magic
             | ManifestError::Format
             | ManifestError::Parts
+            | ManifestError::Floor
             | ManifestError::Extension => Self::ManifestInvalid,
             ManifestError::UnknownKey => Self::KeyUnknown,
             ManifestError::RevokedKey => Self::KeyRevoked,

@@ -42,8 +42,8 @@ impl Builder {
     /// The manifest's bytes, without signature; checked as a reader will check them.
     ///
     /// # Errors
-    /// What a reader would refuse: [`ManifestError::Parts`], [`ManifestError::Template`] or, when the notes are
-    /// too long, [`ManifestError::Length`].
+    /// What a reader would refuse: [`ManifestError::Parts`], [`ManifestError::Template`],
+    /// [`ManifestError::Floor`] or, when the notes are too long, [`ManifestError::Length`].
     pub fn emit(&self) -> Result<Vec<u8>, ManifestError> {
         let mut bytes = vec![0; CORE_BYTES];
         put(&mut bytes, 0, MAGIC);

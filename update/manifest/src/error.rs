@@ -37,6 +37,8 @@ pub enum ManifestError {
     CommandLine = 15,
     /// The bytes are not a keyset, or an entry's id is not its key's.
     Keyset = 16,
+    /// The floor is above the firmware's own version: confirmed, it would lock itself out.
+    Floor = 17,
 }
 
 impl fmt::Display for ManifestError {
@@ -58,6 +60,7 @@ impl fmt::Display for ManifestError {
             Self::PartDigest => "digest does not match",
             Self::CommandLine => "command line is too long",
             Self::Keyset => "keyset is malformed",
+            Self::Floor => "floor is above the firmware's own version",
         })
     }
 }

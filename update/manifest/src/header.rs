@@ -7,7 +7,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use evener_disk::field::{array, u16_at, u32_at, u64_at};
 
 use crate::layout::*;
-use crate::{Key, KeyId, Keyset, ManifestError, Part, PartKind, Template, Verity, Version, sha256};
+use crate::{Key, KeyId, Keyset, ManifestError, Part, PartKind, Template, Verity, Version, permits, sha256};
 
 /// A manifest whose signature was not checked yet; it can only name the key to check it with.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +183,9 @@ pub(crate) fn check(manifest: &[u8]) -> Result<(), ManifestError> {
         if extension.critical && extension.tag != TAG_NOTES {
             return Err(ManifestError::CriticalExtension);
         }
+    }
+    if !permits(Version::read(manifest, AT_VERSION), Version::read(manifest, AT_FLOOR)) {
+        return Err(ManifestError::Floor);
     }
     template(manifest)?;
     check_parts(manifest)

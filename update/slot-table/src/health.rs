@@ -14,6 +14,10 @@ impl SlotTable {
     /// boots back to it. Rescue changes nothing, because its health says nothing about A and B; it is booted
     /// again until somebody installs or chooses a firmware. A firmware on trial is not healthy but
     /// [confirmed](SlotTable::confirm).
+    ///
+    /// A firmware that was given up for lack of health and is healthy now is forgiven, or a later boot of
+    /// another slot, for whatever reason, would black-list it. `degraded` stays: health says nothing about
+    /// the floor.
     pub fn healthy(&mut self, running: Slot) -> bool {
         if running == Slot::R || self.slot(running).state != SlotState::Confirmed {
             return false;
@@ -21,19 +25,25 @@ impl SlotTable {
         let before = self.clone();
         let given_up = self
             .last_failure
-            .filter(|failure| failure.reason == FailureReason::NoHealth && failure.slot != running)
-            .filter(|failure| {
-                self.slot(failure.slot).digest == failure.digest && self.ranks_before(failure.slot, running)
-            });
+            .filter(|failure| failure.reason == FailureReason::NoHealth)
+            .filter(|failure| self.slot(failure.slot).digest == failure.digest);
         if let Some(failure) = given_up {
-            self.slot_mut(failure.slot).state = SlotState::Bad;
+            if failure.slot == running {
+                self.last_failure = None;
+            } else if self.ranks_before(failure.slot, running) {
+                self.slot_mut(failure.slot).state = SlotState::Bad;
+            }
         }
         self.boots_without_health = 0;
         *self != before
     }
 
     /// The firmware on trial in `running` has proved itself: it becomes the first choice, and the unit's floor
-    /// rises to the `floor` of its manifest. True when the table changed.
+    /// rises to the `floor` of its manifest, but never above the firmware itself, or nothing could boot.
+    /// True when the table changed.
+    ///
+    /// With that the floor is one that somebody signed for this unit, and no longer what was derived from
+    /// whatever the slots held: `degraded` ends here.
     ///
     /// A slot that is below the floor after that stays as it is; the loader refuses it, and the updater
     /// refills it.
@@ -53,7 +63,9 @@ impl SlotTable {
         record.state = SlotState::Confirmed;
         record.tries = 0;
         record.priority = highest.saturating_add(1);
-        self.floor = self.floor.max(floor);
+        let version = record.version;
+        self.floor = self.floor.max(floor.min(version));
+        self.degraded = false;
         self.boots_without_health = 0;
         true
     }
@@ -134,6 +146,39 @@ mod tests {
     }
 
     #[test]
+    fn a_firmware_that_became_healthy_after_all_is_not_given_up_later() {
+        let mut table = table(SlotState::Confirmed, SlotState::Confirmed);
+        table.last_failure = no_health(Slot::A);
+        assert!(table.healthy(Slot::A), "once it was given up; now it is healthy");
+        assert_eq!(table.last_failure, None);
+        // Somebody asks for one boot of B, which turns out healthy, too.
+        table.healthy(Slot::B);
+        assert_eq!(table.slot(Slot::A).state, SlotState::Confirmed);
+
+        table.last_failure = Some(Failure { digest: [9; 32], ..no_health(Slot::A).unwrap() });
+        table.healthy(Slot::A);
+        assert!(table.last_failure.is_some(), "that was another firmware in this slot");
+    }
+
+    #[test]
+    fn a_derived_floor_is_doubted_until_a_firmware_is_confirmed() {
+        let mut table = table(SlotState::Confirmed, SlotState::Trial);
+        table.degraded = true;
+        table.healthy(Slot::A);
+        assert!(table.degraded);
+        table.confirm(Slot::B, Version([1, 0, 0, 0]));
+        assert!(!table.degraded);
+    }
+
+    #[test]
+    fn a_confirm_never_locks_out_what_it_confirms() {
+        let mut table = table(SlotState::Confirmed, SlotState::Trial);
+        let own = table.slot(Slot::B).version;
+        table.confirm(Slot::B, Version([2, 0, 0, 0]));
+        assert_eq!(table.floor, own);
+    }
+
+    #[test]
     fn rescue_and_trials_do_not_clear_the_count() {
         let before = table(SlotState::Confirmed, SlotState::Trial);
         for running in [Slot::R, Slot::B] {
@@ -148,6 +193,7 @@ mod tests {
         for top in [3, u8::MAX] {
             let mut table = table(SlotState::Confirmed, SlotState::Trial);
             table.slots[0].priority = top;
+            table.slots[1].version = Version([1, 3, 0, 0]);
             assert!(table.confirm(Slot::B, Version([1, 2, 0, 0])));
             let b = *table.slot(Slot::B);
             assert_eq!((b.state, b.tries), (SlotState::Confirmed, 0));

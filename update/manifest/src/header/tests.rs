@@ -136,6 +136,12 @@ fn a_signature_does_not_excuse_nonsense() {
     assert_eq!(signed_after(|m| m[AT_DATA_BLOCKS + 7] = 0xff), Err(ManifestError::Parts));
     assert_eq!(signed_after(|m| m[AT_TEMPLATE + 9] = b'}'), Err(ManifestError::Template));
     assert_eq!(signed_after(|m| m[AT_TEMPLATE_LENGTH + 1] = 0xff), Err(ManifestError::Template));
+    assert_eq!(
+        signed_after(|m| Version([1, 2, 3, 1]).write(m, AT_FLOOR)),
+        Err(ManifestError::Floor),
+        "one above its own version"
+    );
+    assert_eq!(signed_after(|m| Version([1, 2, 3, 0]).write(m, AT_FLOOR)), Ok(()));
     assert_eq!(signed_after(|m| m.push(0)), Err(ManifestError::Extension));
 }
 
@@ -174,6 +180,7 @@ fn the_builder_refuses_what_a_reader_would() {
     };
     assert_eq!(refused(|b| b.parts.clear()), Some(ManifestError::Parts));
     assert_eq!(refused(|b| b.parts = [b.parts[0]; 9].into()), Some(ManifestError::Parts));
+    assert_eq!(refused(|b| b.floor = Version([2, 0, 0, 0])), Some(ManifestError::Floor));
     assert_eq!(refused(|b| b.template = String::from("ro")), Some(ManifestError::Template));
     assert_eq!(refused(|b| b.template.push_str(&"x".repeat(1024))), Some(ManifestError::Template));
     assert_eq!(refused(|b| b.notes = Some("n".repeat(64 * 1024))), Some(ManifestError::Length));
