@@ -1,4 +1,8 @@
-//! The way of a boot: look, choose, count, read once, verify those bytes, start.
+//! The way of a boot: look, choose, read once, verify those bytes, count, start.
+//!
+//! Counted is what gets control, and only that: a damaged kernel never ran, so it must not look like one that ran
+//! without becoming healthy. Until then nothing of a slot was executed; a firmware that hangs in a read is
+//! reset by its own timer, which the loader sets, and finds the disk as it was.
 //!
 //! Manifest and kernel are read exactly once; what is verified is what is started, so a disk that answers
 //! differently the second time gains nothing. Every failure is said on the console in a stable form and leads
@@ -8,7 +12,7 @@ use core::fmt;
 
 use evener_disk::{Blocks, GptError, Lba, PartitionMap, Role, SECTOR, Slot, Source};
 use evener_handoff::Handoff;
-use evener_manifest::{AREA_BYTES, Fill, KERNEL_AT, Keyset, PartKind, Verified, Version};
+use evener_manifest::{AREA_BYTES, CommandLine, Fill, KERNEL_AT, Keyset, PartKind, Verified, Version};
 use evener_slot_table::{SlotFacts, SlotTable, load, store};
 
 use crate::{Boot, BootCode, Counting, Facts, Order, SlotFact, choose, judge};
@@ -79,7 +83,7 @@ fn boot_disk<B: Blocks, M: Machine>(
         Ok(area) => judge(area.as_ref(), &keys, loader),
         Err(code) => Err(*code),
     });
-    let table = read_table(disk, &map, &verdicts, machine);
+    let (table, counting) = read_table(disk, &map, &verdicts, machine);
     let slots = verdicts.each_ref().map(|verdict| match verdict {
         Ok(verified) => SlotFact::Usable(SlotFacts::from(verified)),
         Err(code) => SlotFact::Refused(*code),
@@ -91,7 +95,7 @@ fn boot_disk<B: Blocks, M: Machine>(
         verdicts: &verdicts,
         loader,
         table,
-        facts: Facts { slots, counting: Counting::Pending },
+        facts: Facts { slots, counting },
         announced: [None; 3],
     };
     attempt.run()
@@ -115,21 +119,41 @@ fn read_area<B: Blocks, M: Machine>(
 }
 
 /// The table from the disk, or the one that the verified manifests amount to.
+///
+/// A derived table may replace only what is certainly no table. What cannot be read, twice, may be whole at the
+/// next boot: then this boot runs on the derived table and writes nothing.
 fn read_table<B: Blocks, M: Machine>(
     disk: &mut B,
     map: &PartitionMap,
     verdicts: &[Result<Verified<'_>, BootCode>; 3],
     machine: &mut M,
-) -> SlotTable {
-    let stored = map.window(disk, Role::SlotTable).and_then(|mut partition| load(&mut partition).table);
-    stored.unwrap_or_else(|| {
-        machine.say(format_args!(
-            "{}: {}; derived from the signed manifests",
-            BootCode::TableLost,
-            BootCode::TableLost.what()
-        ));
-        SlotTable::derive(&verdicts.each_ref().map(|verdict| verdict.as_ref().ok().map(SlotFacts::from)))
-    })
+) -> (SlotTable, Counting) {
+    let mut lost = true;
+    if let Some(mut partition) = map.window(disk, Role::SlotTable) {
+        for _ in 0..2 {
+            let loaded = load(&mut partition);
+            lost = loaded.is_lost();
+            if let Some(table) = loaded.table {
+                return (table, Counting::Pending);
+            }
+            if lost {
+                break;
+            }
+        }
+    }
+    let (code, what) = (BootCode::TableLost, BootCode::TableLost.what());
+    let kept = if lost { "" } else { ", and not stored: what cannot be read may still be there" };
+    machine.say(format_args!("{code}: {what}; derived from the signed manifests{kept}"));
+    let facts = verdicts.each_ref().map(|verdict| verdict.as_ref().ok().map(SlotFacts::from));
+    (SlotTable::derive(&facts), if lost { Counting::Pending } else { Counting::Failed })
+}
+
+/// A slot ready to be started: verified bytes and the line that goes with them.
+struct Ready<'a, M> {
+    image: M,
+    bytes: usize,
+    line: CommandLine,
+    verified: &'a Verified<'a>,
 }
 
 struct Attempt<'a, B, M> {
@@ -144,16 +168,18 @@ struct Attempt<'a, B, M> {
     announced: [Option<BootCode>; 3],
 }
 
-impl<B: Blocks, M: Machine> Attempt<'_, B, M> {
+impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
     fn run(&mut self) -> Result<Slot, BootCode> {
         for _ in 0..MAX_ROUNDS {
             match choose(&self.table, &self.facts) {
                 Order::Boot(mut order) => {
                     self.announce(&order.skipped, Some(order.slot));
-                    if !self.count(order.record.take()) {
-                        continue;
-                    }
-                    match self.start(&order) {
+                    let started = match self.prepare(&order) {
+                        Ok(_) if !self.count(order.record.take()) => continue,
+                        Ok(ready) => self.start(order.slot, &ready),
+                        Err(code) => Err(code),
+                    };
+                    match started {
                         Ok(()) => return Ok(order.slot),
                         Err(code) => *order.slot.of_mut(&mut self.facts.slots) = SlotFact::Refused(code),
                     }
@@ -201,7 +227,8 @@ impl<B: Blocks, M: Machine> Attempt<'_, B, M> {
         stored
     }
 
-    fn start(&mut self, order: &Boot) -> Result<(), BootCode> {
+    /// Reads and verifies what `order` is about to start. Changes nothing.
+    fn prepare(&mut self, order: &Boot) -> Result<Ready<'a, M::Memory>, BootCode> {
         let slot = order.slot;
         let verified = slot.of(self.verdicts).as_ref().map_err(|code| *code)?;
         let root = self.map.get(Role::Root(slot)).ok_or(BootCode::PartitionMissing)?;
@@ -219,8 +246,12 @@ impl<B: Blocks, M: Machine> Attempt<'_, B, M> {
         let fill = Fill { slot, root: root.partuuid, handoff: handoff.as_str() };
         let line = verified.template()?.render(&fill)?;
         let (image, bytes) = self.read_kernel(slot, verified)?;
-        self.machine.say(format_args!("slot {slot} {} verified, starting", verified.version()));
-        self.machine.start(&image, bytes, line.as_str())
+        Ok(Ready { image, bytes, line, verified })
+    }
+
+    fn start(&mut self, slot: Slot, ready: &Ready<'_, M::Memory>) -> Result<(), BootCode> {
+        self.machine.say(format_args!("slot {slot} {} verified, starting", ready.verified.version()));
+        self.machine.start(&ready.image, ready.bytes, ready.line.as_str())
     }
 
     /// Reads the kernel once and verifies those bytes; they lie at the start of the memory returned.

@@ -38,6 +38,15 @@ pub struct Loaded {
     pub copies: [CopyState; COPIES],
 }
 
+impl Loaded {
+    /// Whether there is no record on the disk, as opposed to one that could not be read this time. Only
+    /// then may a [derived](SlotTable::derive) one be stored.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.table.is_none() && !self.copies.contains(&CopyState::Unreadable)
+    }
+}
+
 /// Why a record was not stored. The number is stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
@@ -47,6 +56,8 @@ pub enum StoreError {
     TooSmall = 2,
     /// The sequence number cannot grow.
     Sequence = 3,
+    /// The disk has a newer record than the one that was loaded and changed.
+    Stale = 4,
 }
 
 impl fmt::Display for StoreError {
@@ -55,6 +66,7 @@ impl fmt::Display for StoreError {
             Self::Device => "the slot table could not be written",
             Self::TooSmall => "the slot table's partition is too small",
             Self::Sequence => "the slot table's sequence number is exhausted",
+            Self::Stale => "the slot table on the disk is newer than the one that was changed",
         })
     }
 }
@@ -89,6 +101,9 @@ pub fn load<B: Blocks>(partition: &mut B) -> Loaded {
 /// An invalid copy is overwritten first, else the oldest; the newest valid copy never. When a copy does not
 /// take the write or reads back differently, the next one is tried.
 ///
+/// `table` is the loaded record with its `seq`, changed; one that was derived has 0. If the disk has a newer one
+/// by now, it was written by somebody else or could not be read before: nothing is written then.
+///
 /// # Errors
 /// [`StoreError`]. The record that was newest before is still there then; the new one may be as well.
 pub fn store<B: Blocks>(partition: &mut B, table: &mut SlotTable) -> Result<(), StoreError> {
@@ -97,8 +112,10 @@ pub fn store<B: Blocks>(partition: &mut B, table: &mut SlotTable) -> Result<(), 
     }
     let copies = load(partition).copies;
     let newest = copies.iter().enumerate().filter_map(|(index, copy)| Some((copy.seq()?, index))).max();
-    let highest = newest.map_or(0, |(seq, _)| seq).max(table.seq);
-    let seq = highest.checked_add(1).ok_or(StoreError::Sequence)?;
+    if newest.is_some_and(|(seq, _)| seq > table.seq) {
+        return Err(StoreError::Stale);
+    }
+    let seq = table.seq.checked_add(1).ok_or(StoreError::Sequence)?;
     table.seq = seq;
     let sector = table.encode();
     let mut tried = [false; COPIES];

@@ -9,7 +9,7 @@ use evener_handoff::{BootReason, Mode};
 use evener_manifest::{
     Builder, Flags, KeyEntry, KeyId, Part, Verity, emit_keyset, join, public_key, sha256, sign,
 };
-use evener_slot_table::{SlotRecord, SlotState};
+use evener_slot_table::{FailureReason, SlotRecord, SlotState};
 
 use super::*;
 
@@ -242,7 +242,8 @@ fn what_a_right_signature_does_not_excuse() {
     );
     falls_back(
         |bed| {
-            installs(|b| b.version = Version([0, 0, 9, 0]), SEED)(bed);
+            let old = Version([0, 0, 9, 0]);
+            installs(|b| (b.version, b.floor) = (old, old), SEED)(bed);
             bed.table.floor = Version([0, 1, 0, 0]);
             bed.store();
         },
@@ -282,6 +283,79 @@ fn a_lost_table_is_derived_from_the_manifests() {
     let stored = bed.stored().unwrap();
     assert!(stored.degraded);
     assert_eq!((stored.floor, stored.boots_without_health), (Version([0, 1, 0, 0]), 1));
+}
+
+/// A disk on which the first reads of the slot table fail.
+struct Flaky<'a> {
+    disk: &'a mut RamDisk,
+    table: core::ops::Range<u64>,
+    failures: usize,
+}
+
+impl Blocks for Flaky<'_> {
+    type Error = DiskGone;
+
+    fn sectors(&self) -> u64 {
+        self.disk.sectors()
+    }
+
+    fn read(&mut self, at: Lba, buffer: &mut [u8]) -> Result<(), DiskGone> {
+        if self.failures > 0 && self.table.contains(&at.0) {
+            self.failures -= 1;
+            return Err(DiskGone);
+        }
+        self.disk.read(at, buffer)
+    }
+
+    fn write(&mut self, at: Lba, data: &[u8]) -> Result<(), DiskGone> {
+        self.disk.write(at, data)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskGone> {
+        self.disk.flush()
+    }
+}
+
+#[test]
+fn a_table_that_could_not_be_read_is_not_replaced() {
+    let mut bed = Bed::new();
+    bed.table.slots[0].state = SlotState::Bad;
+    bed.store();
+    let written = bed.stored();
+    let table = bed.map.get(Role::SlotTable).unwrap();
+    let table = table.start.0..table.start.0 + table.sectors;
+    for (failures, expected, counted) in [(4, Slot::R, true), (5, Slot::R, true), (8, Slot::A, false)] {
+        let mut bench = Bench::default();
+        let mut disk = Flaky { disk: &mut bed.disk, table: table.clone(), failures };
+        assert_eq!(boot(&mut disk, &mut bench, &keyset(), LOADER), Ok(expected), "{failures} failed reads");
+        assert_eq!(handoff(&bench).uncounted, !counted);
+        assert_eq!(bench.said[0].contains("E22"), !counted, "{:?}", bench.said);
+        let now = bed.stored();
+        assert_eq!(now.as_ref().unwrap().slots, written.as_ref().unwrap().slots);
+        assert!(!now.unwrap().degraded);
+    }
+}
+
+#[test]
+fn a_damaged_kernel_is_not_charged_and_keeps_its_code() {
+    let mut bed = Bed::new();
+    bed.flip(Role::Boot(Slot::A), AREA_BYTES + 5);
+    for boots in 0..12 {
+        let (booted, bench) = bed.boot();
+        assert_eq!(booted, Ok(Slot::R));
+        assert!(bench.said[0].starts_with("E07 slot A"), "boot {boots}: {:?}", bench.said);
+        let stored = bed.stored().unwrap();
+        assert_eq!(stored.boots_without_health, 0, "boot {boots}");
+        let failure = stored.last_failure.unwrap();
+        assert_eq!((failure.slot, failure.reason), (Slot::A, FailureReason::Refused(7)));
+    }
+
+    bed.table = bed.stored().unwrap();
+    let newer = Builder { version: Version([0, 2, 0, 0]), ..draft(Slot::B) };
+    bed.install(Slot::B, &newer, &SEED, SlotState::Trial);
+    bed.flip(Role::Boot(Slot::B), AREA_BYTES + 5);
+    assert_eq!(bed.boot().0, Ok(Slot::R));
+    assert_eq!(bed.stored().unwrap().slot(Slot::B).tries, 3, "it never ran");
 }
 
 #[test]

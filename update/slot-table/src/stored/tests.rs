@@ -14,11 +14,17 @@ fn table(boots: u8) -> SlotTable {
     SlotTable { boots_without_health: boots, seq: 0, ..example() }
 }
 
+/// Stores a table with this count in the place of the newest one.
+fn replace<B: Blocks>(disk: &mut B, boots: u8) -> Result<(), StoreError> {
+    let seq = load(disk).table.map_or(0, |newest| newest.seq);
+    store(disk, &mut SlotTable { seq, ..table(boots) })
+}
+
 /// A partition after `stores` writes; the newest has `boots_without_health` = stores.
 fn after(stores: u8) -> RamDisk {
     let mut disk = partition();
     for boots in 1..=stores {
-        store(&mut disk, &mut table(boots)).unwrap();
+        replace(&mut disk, boots).unwrap();
     }
     disk
 }
@@ -54,7 +60,7 @@ fn any_three_damaged_copies_leave_a_record() {
         let mut disk = after(4);
         (0..COPIES).filter(|copy| *copy != kept).for_each(|copy| corrupt(&mut disk, copy));
         assert!(boots(&mut disk).is_some());
-        store(&mut disk, &mut table(77)).unwrap();
+        replace(&mut disk, 77).unwrap();
         assert_eq!(boots(&mut disk), Some(77));
     }
 }
@@ -63,7 +69,7 @@ fn any_three_damaged_copies_leave_a_record() {
 fn a_damaged_copy_is_replaced_before_an_old_one() {
     let mut disk = after(5);
     corrupt(&mut disk, 2);
-    store(&mut disk, &mut table(6)).unwrap();
+    replace(&mut disk, 6).unwrap();
     assert_eq!(load(&mut disk).copies[2], CopyState::Valid(6));
 }
 
@@ -72,7 +78,7 @@ fn four_damaged_copies_leave_none_and_one_store_cures() {
     let mut disk = after(4);
     (0..COPIES).for_each(|copy| corrupt(&mut disk, copy));
     assert_eq!(load(&mut disk).table, None);
-    store(&mut disk, &mut table(9)).unwrap();
+    replace(&mut disk, 9).unwrap();
     assert_eq!(boots(&mut disk), Some(9));
 }
 
@@ -80,7 +86,7 @@ fn four_damaged_copies_leave_none_and_one_store_cures() {
 fn the_sequence_does_not_wrap() {
     let mut disk = partition();
     disk.write(Lba(0), &SlotTable { seq: u64::MAX, ..example() }.encode()).unwrap();
-    assert_eq!(store(&mut disk, &mut table(1)), Err(StoreError::Sequence));
+    assert_eq!(replace(&mut disk, 1), Err(StoreError::Sequence));
 }
 
 #[test]
@@ -103,7 +109,7 @@ fn a_power_cut_leaves_the_old_or_the_new_record() {
         for first in &cuts {
             for survives in [false, true] {
                 let mut disk = CutDisk::cutting(after(stores), 0, *first);
-                assert!(store(&mut disk, &mut table(100)).is_err());
+                assert!(replace(&mut disk, 100).is_err());
                 let mut once = disk.after_power_cut(|_| survives);
                 let found = boots(&mut once).unwrap();
                 assert!(found == stores || found == 100, "{stores} {first:?}: {found}");
@@ -114,12 +120,12 @@ fn a_power_cut_leaves_the_old_or_the_new_record() {
                 }
                 for second in [Cut::Before, Cut::Torn(41), Cut::Torn(509), Cut::After] {
                     let mut disk = CutDisk::cutting(once.clone(), 0, second);
-                    assert!(store(&mut disk, &mut table(101)).is_err());
+                    assert!(replace(&mut disk, 101).is_err());
                     let mut twice = disk.after_power_cut(|_| survives);
                     let again = boots(&mut twice).unwrap();
                     assert!(again == found || again == 101, "{stores} {first:?} {second:?}: {again}");
                 }
-                store(&mut once, &mut table(102)).unwrap();
+                replace(&mut once, 102).unwrap();
                 assert_eq!(boots(&mut once), Some(102));
             }
         }
@@ -130,7 +136,7 @@ fn a_power_cut_leaves_the_old_or_the_new_record() {
 #[test]
 fn a_stored_record_is_durable() {
     let mut disk = CutDisk::new(after(3));
-    store(&mut disk, &mut table(50)).unwrap();
+    replace(&mut disk, 50).unwrap();
     assert_eq!((disk.writes(), disk.flushes()), (1, 1));
     assert_eq!(boots(&mut disk.after_power_cut(|_| false)), Some(50));
 }
@@ -172,7 +178,7 @@ fn a_sector_that_cannot_be_written_is_passed_over() {
         for copy in 0..COPIES {
             let mut disk = Stubborn { disk: after(4), at: place(copy), silently };
             for boots in 10..20 {
-                store(&mut disk, &mut table(boots)).unwrap();
+                replace(&mut disk, boots).unwrap();
                 assert_eq!(load(&mut disk).table.unwrap().boots_without_health, boots);
             }
         }
@@ -185,4 +191,23 @@ fn versions_and_floor_come_back() {
     let mut written = SlotTable { floor: Version([7, 2, 36, 0]), ..example() };
     store(&mut disk, &mut written).unwrap();
     assert_eq!(load(&mut disk).table, Some(written));
+}
+
+#[test]
+fn a_record_newer_than_the_one_that_was_loaded_is_never_replaced() {
+    let mut disk = after(5);
+    let before = disk.bytes().to_vec();
+    for seq in 0..5 {
+        let mut stale = SlotTable { seq, ..table(90) };
+        assert_eq!(store(&mut disk, &mut stale), Err(StoreError::Stale));
+        assert_eq!(stale.seq, seq, "it is still the one that was loaded");
+    }
+    assert!(*disk.bytes() == before, "nothing was written");
+}
+
+#[test]
+fn only_a_disk_that_was_read_has_lost_its_table() {
+    assert!(load(&mut partition()).is_lost());
+    assert!(!load(&mut after(1)).is_lost());
+    assert!(!load(&mut RamDisk::new(0)).is_lost(), "what cannot be read may still be there");
 }
