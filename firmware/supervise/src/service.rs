@@ -147,6 +147,14 @@ impl Supervised {
         }
     }
 
+    /// The pause until it is started (again).
+    pub(crate) fn starts_in(&self, now: Duration) -> Option<Duration> {
+        match self.phase {
+            Phase::Waiting { until } => Some(until.saturating_sub(now)),
+            Phase::Alive { .. } | Phase::Killed { .. } | Phase::Stopping { .. } | Phase::Stopped => None,
+        }
+    }
+
     /// To be stopped for good.
     pub(crate) fn stop(&mut self, now: Duration) -> Option<Action> {
         let until = now + STOP_WITHIN;

@@ -104,6 +104,13 @@ impl Supervision {
         due.map_or(regular, |due| due.min(regular))
     }
 
+    /// The pause until a service that has no process is started (again); `None` while it has one, and once it is
+    /// stopped for good.
+    #[must_use]
+    pub fn starts_in(&self, service: Service, now: Duration) -> Option<Duration> {
+        self.services.get(&service)?.starts_in(now)
+    }
+
     /// Whether every service has said that it serves.
     #[must_use]
     pub fn all_running(&self) -> bool {

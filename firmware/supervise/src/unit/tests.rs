@@ -38,9 +38,11 @@ fn back_off_doubles_up_to_ten_seconds_and_starts_over_after_a_minute_of_running(
     assert_eq!(unit.tick(now), [Order::Start(Proxy)]);
     for pause in [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000] {
         unit.on(Proxy, Event::Ended(End::Exited(1)), now);
+        assert_eq!(unit.starts_in(Proxy, now), Some(ms(pause)));
         assert_eq!(unit.tick(now + ms(pause - 1)), [], "not before {pause} ms");
         now += ms(pause);
         assert_eq!(unit.tick(now), [Order::Start(Proxy)], "after {pause} ms");
+        assert_eq!(unit.starts_in(Proxy, now), None);
     }
     for _ in 0..60 {
         now += s(1);
