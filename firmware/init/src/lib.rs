@@ -20,6 +20,7 @@ mod power_button;
 mod randomness;
 mod rights;
 mod socket;
+mod start;
 mod storage;
 mod sysfs;
 mod unit;
@@ -44,8 +45,6 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-/// Descriptors that init itself may have open: every kept listener is one.
-const OPEN_FILES: u64 = 1 << 16;
 /// Pause between the words about a fatal error and the restart, for somebody to read them.
 const READ_FOR: Duration = Duration::from_secs(10);
 
@@ -83,7 +82,7 @@ fn run_appliance(dirs: &Dirs) -> ! {
 /// `command_line` is `None` outside the appliance. Returns how the run is to end, and the watchdogs: open as they
 /// are, they end a restart that hangs.
 fn run_unit(dirs: &Dirs, command_line: Option<&CommandLine>) -> anyhow::Result<(Finish, Watchdogs)> {
-    process::limit_open_files(OPEN_FILES).context("cannot raise the limit of open files")?;
+    process::limit_open_files(rights::own_open_files()).context("cannot raise the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let log = if command_line.is_some() { Log::default() } else { Log::to_standard_error() };
@@ -120,12 +119,14 @@ fn assemble(
     let (asked_in, asked) = mpsc::channel(16);
     let listener = Listener::bind(&dirs.run, Service::Init).context("cannot make init's socket")?;
     tokio::spawn(socket::serve(listener, asked_in));
+    let (storage, medium) = prepare_storage(dirs, command_line);
     let sources = Sources {
         words,
         asked,
         children: signal(SignalKind::child())?,
         wishes,
-        storage: prepare_storage(dirs, command_line),
+        storage,
+        medium,
         net: subscribe(dirs.run.clone(), Service::Net, net::Request::Subscribe),
         control: subscribe(dirs.run.clone(), Service::Control, control::Request::Subscribe),
     };
@@ -150,7 +151,7 @@ fn assemble(
         kept: std::collections::BTreeMap::new(),
         last_life: 0,
         finish: None,
-        all_started: false,
+        start: start::Start::default(),
         ready_said: false,
         announcer: announcer::Announcer::default(),
         shown_addresses: Vec::new(),
@@ -158,16 +159,25 @@ fn assemble(
     Ok((unit, sources))
 }
 
-/// Prepares the disks on a thread of its own, so that a slow one holds up no heartbeat and no lease.
-fn prepare_storage(dirs: &Dirs, command_line: Option<&CommandLine>) -> oneshot::Receiver<Storage> {
-    let (done, storage) = oneshot::channel();
+/// Prepares the disks, then reads the medium, on a thread of their own, so that a slow one holds up no heartbeat and
+/// no lease.
+fn prepare_storage(
+    dirs: &Dirs,
+    command_line: Option<&CommandLine>,
+) -> (oneshot::Receiver<Storage>, oneshot::Receiver<Option<String>>) {
+    let ((prepared, storage), (read, medium)) = (oneshot::channel(), oneshot::channel());
     let root = command_line.map(|line| line.root.clone());
     let dirs = dirs.clone();
     tokio::task::spawn_blocking(move || {
-        let storage = root.map_or_else(Storage::default, |root| storage::prepare(&dirs, root.as_deref()));
-        done.send(storage).is_ok()
+        let Some(root) = root else {
+            // Whoever runs a unit on a machine of his own has put everything in its place.
+            return prepared.send(Storage { has_configuration: true, ..Storage::default() }).is_ok();
+        };
+        let ready = storage::prepare(&dirs, root.as_deref());
+        let own_disk = ready.own_disk.clone();
+        prepared.send(ready).is_ok() && read.send(storage::read_medium(&dirs, own_disk.as_deref())).is_ok()
     });
-    storage
+    (storage, medium)
 }
 
 fn open_consoles(log: &Log, names: &[String]) {

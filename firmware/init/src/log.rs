@@ -20,6 +20,8 @@ use tokio::sync::Notify;
 const KEPT_LINES: usize = 2000;
 /// Bytes that may wait for one console.
 const QUEUE_BYTES: usize = 64 * 1024;
+/// Bytes more that may wait there of what a person must read: the noise of the log cannot crowd it out.
+const ANNOUNCEMENT_BYTES: usize = 8 * 1024;
 /// Longest line; what is behind it is cut off.
 pub(crate) const LONGEST_LINE: usize = 2048;
 
@@ -56,17 +58,18 @@ impl Log {
 
     /// Adds a line of a service, or of init.
     pub(crate) fn line(&self, text: &str) {
-        self.add(stamped(clock::since_boot(), text));
+        self.add(stamped(clock::since_boot(), text), QUEUE_BYTES);
     }
 
-    /// Adds lines for the person at the console, without a time.
+    /// Adds lines for the person at the console, without a time. A console that is too slow for the log has room for
+    /// them.
     pub(crate) fn announce(&self, text: &str) {
         for line in text.lines() {
-            self.add(line.to_owned());
+            self.add(line.to_owned(), QUEUE_BYTES + ANNOUNCEMENT_BYTES);
         }
     }
 
-    fn add(&self, mut line: String) {
+    fn add(&self, mut line: String, limit: usize) {
         let mut inner = self.lock();
         if inner.plain {
             // There is nothing better to do about a standard error that is closed.
@@ -74,7 +77,7 @@ impl Log {
         }
         line.push('\n');
         for console in &inner.consoles {
-            console.push(&line);
+            console.push(&line, limit);
         }
         if inner.kept.len() == KEPT_LINES {
             inner.kept.pop_front();
@@ -159,8 +162,8 @@ struct Queue {
 }
 
 impl Console {
-    fn push(&self, line: &str) {
-        self.lock().push(line);
+    fn push(&self, line: &str, limit: usize) {
+        self.lock().push(line, limit);
         self.more.notify_one();
     }
 
@@ -174,14 +177,15 @@ impl Console {
 }
 
 impl Queue {
-    fn push(&mut self, line: &str) {
-        if self.bytes.len() + line.len() > QUEUE_BYTES {
+    /// Adds a line, if no more than `limit` bytes then wait.
+    fn push(&mut self, line: &str, limit: usize) {
+        if self.bytes.len() + line.len() > limit {
             self.dropped += 1;
             return;
         }
         if self.dropped > 0 {
             let note = format!("[ {} lines were dropped here: the console was too slow ]\n", self.dropped);
-            if self.bytes.len() + note.len() + line.len() > QUEUE_BYTES {
+            if self.bytes.len() + note.len() + line.len() > limit {
                 self.dropped += 1;
                 return;
             }
@@ -229,15 +233,32 @@ mod tests {
     fn a_console_that_does_not_read_costs_its_queue_and_no_more() {
         let mut queue = Queue::default();
         for _ in 0..10_000 {
-            queue.push("0123456789abcdef0123456789abcdef0123456789abcdef\n");
+            queue.push("0123456789abcdef0123456789abcdef0123456789abcdef\n", QUEUE_BYTES);
         }
         assert!(queue.bytes.len() <= QUEUE_BYTES);
         let dropped = queue.dropped;
         assert!(dropped > 5000);
         queue.bytes.clear();
-        queue.push("again\n");
+        queue.push("again\n", QUEUE_BYTES);
         let text = String::from_utf8(queue.bytes.into_iter().collect()).unwrap();
         assert_eq!(text, format!("[ {dropped} lines were dropped here: the console was too slow ]\nagain\n"));
+    }
+
+    #[test]
+    fn a_console_that_stands_still_keeps_room_for_what_a_person_must_read() {
+        let log = Log::default();
+        let console = Arc::new(Console::default());
+        log.lock().consoles.push(Arc::clone(&console));
+        for _ in 0..10_000 {
+            log.line("noise");
+        }
+        for _ in 0..1000 {
+            log.announce("password");
+            log.line("noise");
+        }
+        let bytes: Vec<u8> = console.lock().bytes.iter().copied().collect();
+        assert!(bytes.len() <= QUEUE_BYTES + ANNOUNCEMENT_BYTES);
+        assert!(String::from_utf8(bytes).unwrap().matches("password").count() > 100);
     }
 
     #[test]

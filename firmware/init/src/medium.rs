@@ -8,9 +8,10 @@ use anyhow::Context;
 use evener_api::{SERVICES_GID, Service};
 use evener_sys::disk::FileBlocks;
 use evener_sys::mount::{MountFlags, mount, unmount};
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use evener_sys::open_regular;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 /// Volume label of the medium.
@@ -60,15 +61,21 @@ fn copy_from(folder: &Path, run: &Path) -> anyhow::Result<()> {
     let entry = fs::read_dir(folder)?.flatten().find(|entry| entry.file_name().eq_ignore_ascii_case(FILE));
     let entry = entry.with_context(|| format!("there is no file {FILE}"))?;
     let mut text = Vec::new();
-    File::open(entry.path())?.take(MAX_BYTES + 1).read_to_end(&mut text)?;
+    open_regular(&entry.path())?.take(MAX_BYTES + 1).read_to_end(&mut text)?;
     anyhow::ensure!(text.len() as u64 <= MAX_BYTES, "the file is larger than 1 MiB");
-    let target = run.join(FILE);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&target)?;
+    // Services may write to this directory, too: nothing that is there already is opened, and control, which may not
+    // have waited for us, finds the whole file or none.
+    let new = run.join("evener.toml.new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&new)?;
     file.write_all(&text)?;
     // It holds a password: control reads it, and nobody else.
-    chown(&target, Some(Service::Control.uid()), Some(SERVICES_GID))?;
-    fs::set_permissions(&target, std::os::unix::fs::PermissionsExt::from_mode(0o400))?;
-    Ok(())
+    fchown(&file, Some(Service::Control.uid()), Some(SERVICES_GID))?;
+    file.set_permissions(Permissions::from_mode(0o400))?;
+    Ok(fs::rename(&new, run.join(FILE))?)
 }
 
 #[cfg(test)]
@@ -90,9 +97,30 @@ mod tests {
     #[test]
     fn a_file_over_one_mebibyte_is_not_taken() {
         let (medium, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        File::create(medium.path().join(FILE)).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        fs::File::create(medium.path().join(FILE)).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert!(copy_from(medium.path(), run.path()).is_err());
         assert!(!run.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn a_link_that_a_service_planted_is_replaced_and_not_followed() {
+        let (medium, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(medium.path().join(FILE), "hostname = \"lb\"\n").unwrap();
+        let other = run.path().join("other");
+        fs::write(&other, "").unwrap();
+        for planted in [FILE, "evener.toml.new"] {
+            std::os::unix::fs::symlink(&other, run.path().join(planted)).unwrap();
+        }
+        copy_from(medium.path(), run.path()).unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "");
+        assert!(fs::symlink_metadata(run.path().join(FILE)).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_link_on_the_medium_is_not_followed() {
+        let (medium, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink("/proc/cmdline", medium.path().join(FILE)).unwrap();
+        assert!(copy_from(medium.path(), run.path()).is_err());
     }
 
     #[test]

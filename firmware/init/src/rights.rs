@@ -1,7 +1,9 @@
 //! What each service may do: the table behind `docs/boot-order.md`.
 
 use evener_api::{SERVICES_GID, Service};
+use evener_config::MAX_SERVICES;
 use evener_sys::process::{CapabilitySet, Identity};
+use std::num::NonZeroUsize;
 
 /// Its uid, the group of services, and the capabilities it cannot do without.
 pub(crate) fn identity(service: Service) -> Identity {
@@ -19,6 +21,19 @@ pub(crate) fn identity(service: Service) -> Identity {
 /// Most descriptors it may have open: two for a proxied connection, few for all else.
 pub(crate) fn open_files(service: Service) -> u64 {
     if service == Service::Proxy { 1 << 20 } else { 1 << 16 }
+}
+
+/// Most listeners that are kept for one service: of the proxy's every one there can be, for each of its workers (one
+/// for each processor), and as many again that its former life had and nobody wants any more.
+pub(crate) fn kept_listeners() -> usize {
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    MAX_SERVICES * workers * 2
+}
+
+/// Most descriptors that init itself may have open: every kept listener is one, and one more while it is handed over.
+/// In all below the kernel's own limit (`fs.nr_open`).
+pub(crate) fn own_open_files() -> u64 {
+    u64::try_from(2 * kept_listeners()).unwrap_or(u64::MAX).saturating_add(1 << 14).min(1 << 20)
 }
 
 /// How readily it is killed when memory runs out: the data path last of all.

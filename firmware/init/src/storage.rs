@@ -17,49 +17,69 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
+/// Changes of the configuration are not lost, as long as `conf` takes them.
+const DATA_IS_LOST: &str = "The data partition cannot be used: the configuration has only its second copy, and all \
+     else is lost at the next restart. Save the configuration elsewhere and install the unit again.";
+
 /// What became of the storage.
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
     /// What the operator must see.
     pub(crate) warnings: Vec<String>,
+    /// The kernel's name of the disk that the unit runs from.
+    pub(crate) own_disk: Option<String>,
+    /// Whether the unit has a configuration, so that a first one is not wanted.
+    pub(crate) has_configuration: bool,
 }
 
-/// Prepares everything that services find on disks. Blocking; runs beside the first services.
+fn warning(message: &str, error: &anyhow::Error) -> String {
+    tracing::warn!(error = format!("{error:#}"), "{message}");
+    format!("{message} ({error:#})")
+}
+
+/// Prepares everything that services find on the own disk. Blocking; runs beside net.
 pub(crate) fn prepare(dirs: &Dirs, root: Option<&str>) -> Storage {
     let mut warnings = Vec::new();
-    let mut warn = |message: String, error: &anyhow::Error| {
-        tracing::warn!(error = format!("{error:#}"), "{message}");
-        warnings.push(format!("{message} ({error:#})"));
-    };
+    let mut warn = |message: &str, error: &anyhow::Error| warnings.push(warning(message, error));
     let sysfs = Sysfs::new("/sys");
     let own =
         root.context("the command line names no root device").and_then(|root| OwnDisk::find(&sysfs, root));
     let mounted = match &own {
         Ok(own) => {
             if let Err(error) = hand_out_partitions(own, &dirs.run) {
-                warn(
-                    "Firmware slots or the second copy of the configuration cannot be reached.".into(),
-                    &error,
-                );
+                warn("Firmware slots or the second copy of the configuration cannot be reached.", &error);
             }
             mount_data(own, &dirs.data)
         }
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
     if let Err(error) = mounted {
-        warn("The data partition cannot be used: changes and logs are lost at the next restart. Save the configuration elsewhere and install the unit again.".into(), &error);
+        warn(DATA_IS_LOST, &error);
         if let Err(error) = mount_memory(&dirs.data) {
-            warn("There is no place for data at all.".into(), &error);
+            warn("There is no place for data at all.", &error);
         }
     }
     if let Err(error) = make_service_folders(&dirs.data) {
-        warn("A service has no place for its data.".into(), &error);
+        warn("A service has no place for its data.", &error);
     }
-    let own_name = own.as_ref().ok().map(|own| own.name.as_str());
-    if let Err(error) = medium::copy_first_configuration(&sysfs, own_name, &dirs.run) {
-        warn("The first configuration was not taken from its medium.".into(), &error);
+    Storage {
+        warnings,
+        own_disk: own.ok().map(|own| own.name),
+        has_configuration: has_configuration(&dirs.data),
     }
-    Storage { warnings }
+}
+
+/// Whether control has made a generation here. One that cannot be read counts: control knows what to do then.
+fn has_configuration(data: &Path) -> bool {
+    let generations = fs::read_dir(data.join(Service::Control.name()).join("generations"));
+    generations.is_ok_and(|mut files| files.next().is_some())
+}
+
+/// Takes the first configuration from its medium. Blocking, for as long as some drive does not answer; returns what
+/// the operator must see.
+pub(crate) fn read_medium(dirs: &Dirs, own_disk: Option<&str>) -> Option<String> {
+    let taken = medium::copy_first_configuration(&Sysfs::new("/sys"), own_disk, &dirs.run);
+    taken.err().map(|error| warning("The first configuration was not taken from its medium.", &error))
 }
 
 fn mount_data(own: &OwnDisk, target: &Path) -> anyhow::Result<()> {
@@ -100,18 +120,26 @@ fn owner(role: Role) -> Option<Service> {
     }
 }
 
+/// Each partition by itself: one that cannot be handed out takes no other with it.
 fn hand_out_partitions(own: &OwnDisk, run: &Path) -> anyhow::Result<()> {
-    for role in own.partitions.keys().copied() {
-        let (Some(service), Some(node)) = (owner(role), own.node(role)) else { continue };
-        chown(&node, Some(service.uid()), Some(SERVICES_GID)).context("chown")?;
-        fs::set_permissions(&node, fs::Permissions::from_mode(0o600)).context("chmod")?;
-        let link = partition_path(run, role);
-        if let Some(folder) = link.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        symlink(&node, &link).with_context(|| format!("cannot make {}", link.display()))?;
-    }
+    let owned = own.partitions.keys().filter_map(|role| Some((*role, owner(*role)?, own.node(*role)?)));
+    let failed: Vec<String> = owned
+        .filter_map(|(role, service, node)| {
+            let error = hand_out(&node, service, &partition_path(run, role)).err()?;
+            Some(format!("{role}: {error:#}"))
+        })
+        .collect();
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
+}
+
+fn hand_out(node: &Path, service: Service, link: &Path) -> anyhow::Result<()> {
+    chown(node, Some(service.uid()), Some(SERVICES_GID)).context("chown")?;
+    fs::set_permissions(node, fs::Permissions::from_mode(0o600)).context("chmod")?;
+    if let Some(folder) = link.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    symlink(node, link).with_context(|| format!("cannot make {}", link.display()))
 }
 
 fn make_service_folders(data: &Path) -> anyhow::Result<()> {
@@ -127,6 +155,7 @@ fn make_service_folders(data: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sysfs::BlockDevice;
     use std::os::unix::fs::MetadataExt;
 
     #[test]
@@ -138,6 +167,35 @@ mod tests {
             let metadata = fs::metadata(data.path().join(service.name())).unwrap();
             assert_eq!((metadata.uid(), metadata.mode() & 0o777), (service.uid(), 0o700));
         }
+    }
+
+    #[test]
+    fn a_partition_that_cannot_be_handed_out_takes_no_other_with_it() {
+        let run = tempfile::tempdir().unwrap();
+        let (gone, whole) = (run.path().join("sda1"), run.path().join("sda2"));
+        fs::write(&whole, "").unwrap();
+        let device = |node: &Path| BlockDevice {
+            name: node.display().to_string(),
+            partition_name: None,
+            number: 1,
+            sectors: 8,
+        };
+        let partitions = [(Role::SlotTable, device(&gone)), (Role::Conf, device(&whole))].into();
+        let own = OwnDisk { name: "sda".into(), partitions };
+        let error = hand_out_partitions(&own, run.path()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: ", Role::SlotTable)), "{error}");
+        assert_eq!(fs::read_link(partition_path(run.path(), Role::Conf)).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_unit_has_a_configuration_once_control_made_a_generation() {
+        let data = tempfile::tempdir().unwrap();
+        assert!(!has_configuration(data.path()));
+        let generations = data.path().join("control/generations");
+        fs::create_dir_all(&generations).unwrap();
+        assert!(!has_configuration(data.path()));
+        fs::write(generations.join("1"), "").unwrap();
+        assert!(has_configuration(data.path()));
     }
 
     #[test]

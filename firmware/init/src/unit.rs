@@ -1,10 +1,12 @@
 //! The main loop: what supervision orders is carried out, what happens is told to it.
 
-use crate::announcer::{Announcer, addresses};
+use crate::announcer::{Announcer, addresses, first_password};
 use crate::banner;
 use crate::life::{Launch, Life, Word};
 use crate::log::Log;
+use crate::rights;
 use crate::socket::Asked;
+use crate::start::{Start, WAIT_FOR_MEDIUM};
 use crate::storage::Storage;
 use crate::watchdogs::Watchdogs;
 use evener_api::Service;
@@ -24,9 +26,6 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// Most listeners that are kept for one service.
-const MOST_KEPT: usize = 4096;
-
 /// Everything that can happen to the unit.
 pub(crate) struct Sources {
     /// What services say.
@@ -39,6 +38,8 @@ pub(crate) struct Sources {
     pub(crate) wishes: mpsc::Receiver<Finish>,
     /// The disks are prepared, or could not be.
     pub(crate) storage: oneshot::Receiver<Storage>,
+    /// The medium was read; what the operator must see.
+    pub(crate) medium: oneshot::Receiver<Option<String>>,
     pub(crate) net: Subscription<NetStatus>,
     pub(crate) control: Subscription<Snapshot>,
 }
@@ -57,7 +58,7 @@ pub(crate) struct Unit {
     pub(crate) kept: BTreeMap<Service, BTreeMap<ListenerKey, OwnedFd>>,
     pub(crate) last_life: u64,
     pub(crate) finish: Option<Finish>,
-    pub(crate) all_started: bool,
+    pub(crate) start: Start,
     pub(crate) ready_said: bool,
     pub(crate) announcer: Announcer,
     pub(crate) shown_addresses: Vec<String>,
@@ -69,6 +70,9 @@ impl Unit {
         // The network first: leases and carrier take longer than anything that we do ourselves.
         self.supervision.add(Service::Net, clock::since_boot());
         loop {
+            if self.start.medium_is_late(clock::since_boot()) {
+                self.start_without_medium(clock::since_boot());
+            }
             for order in self.supervision.tick(clock::since_boot()) {
                 self.carry_out(order);
             }
@@ -84,7 +88,8 @@ impl Unit {
                 _ = from.children.recv() => self.reap(),
                 Some(asked) = from.asked.recv() => self.answer(asked),
                 Some(finish) = from.wishes.recv() => self.stop(finish),
-                storage = &mut from.storage, if !self.all_started => self.start_the_others(storage.ok()),
+                storage = &mut from.storage, if self.start.waits_for_disks() => self.take_storage(storage.ok()),
+                medium = &mut from.medium, if self.start.waits_for_medium() => self.take_medium(medium.ok()),
                 Ok(()) = from.net.changed() => self.show_addresses(&from),
                 Ok(()) = from.control.changed() => self.take_name(&from),
             }
@@ -95,13 +100,33 @@ impl Unit {
         Instant::now() + self.supervision.next_tick().saturating_sub(clock::since_boot())
     }
 
-    fn start_the_others(&mut self, storage: Option<Storage>) {
-        self.all_started = true;
-        let lost = || Storage { warnings: vec!["The preparation of the disks broke off.".into()] };
-        self.warnings.extend(storage.unwrap_or_else(lost).warnings);
-        for service in Service::SUPERVISED {
-            self.supervision.add(service, clock::since_boot());
+    fn take_storage(&mut self, storage: Option<Storage>) {
+        let storage = storage.unwrap_or_else(|| Storage {
+            warnings: vec!["The preparation of the disks broke off.".into()],
+            ..Storage::default()
+        });
+        self.warnings.extend(storage.warnings);
+        let now = clock::since_boot();
+        for service in self.start.disks_ready(storage.has_configuration, now) {
+            self.supervision.add(service, now);
         }
+    }
+
+    fn take_medium(&mut self, warning: Option<Option<String>>) {
+        self.warnings.extend(warning.flatten());
+        if self.start.medium_read() {
+            self.supervision.add(Service::Control, clock::since_boot());
+        }
+    }
+
+    fn start_without_medium(&mut self, now: Duration) {
+        let seconds = WAIT_FOR_MEDIUM.as_secs();
+        let warning = format!(
+            "Some drive did not answer within {seconds} s: the unit started without looking for a first configuration on it."
+        );
+        tracing::warn!("{warning}");
+        self.warnings.push(warning);
+        self.supervision.add(Service::Control, now);
     }
 
     fn carry_out(&mut self, order: Order) {
@@ -141,6 +166,7 @@ impl Unit {
 
     fn hear(&mut self, word: Word) {
         let current = self.lives.get(&word.service).is_some_and(|life| life.number == word.life);
+        let most = rights::kept_listeners();
         let kept = self.kept.entry(word.service).or_default();
         match (word.what, word.descriptor) {
             (ToInit::Beat, _) if current => {
@@ -150,7 +176,7 @@ impl Unit {
                 self.supervision.on(word.service, Event::Ready, clock::since_boot());
             }
             // Also from a life that is over: its listeners are what the next one needs.
-            (ToInit::Keep(key), Some(listener)) if kept.len() < MOST_KEPT || kept.contains_key(&key) => {
+            (ToInit::Keep(key), Some(listener)) if kept.len() < most || kept.contains_key(&key) => {
                 kept.insert(key, listener);
             }
             (ToInit::Keep(key), _) => {
@@ -174,12 +200,13 @@ impl Unit {
                 Exit::Status(status) => End::Exited(status),
                 Exit::Signal(signal) => End::Signalled(signal),
             };
-            if self.supervision.is_stopping() {
-                tracing::info!(%service, %end, "stopped");
-            } else {
-                tracing::warn!(%service, %end, "ended and will be started again");
+            let now = clock::since_boot();
+            self.supervision.on(service, Event::Ended(end), now);
+            match self.supervision.starts_in(service, now) {
+                _ if self.supervision.is_stopping() => tracing::info!(%service, %end, "stopped"),
+                Some(pause) => tracing::warn!(%service, %end, ?pause, "ended and will be started again"),
+                None => tracing::warn!(%service, %end, "ended"),
             }
-            self.supervision.on(service, Event::Ended(end), clock::since_boot());
         }
     }
 
@@ -244,14 +271,14 @@ impl Unit {
     /// What changes by itself as time goes on: the line that says the unit is ready, and the first password.
     fn tell_progress(&mut self, from: &Sources) {
         let now = clock::since_boot();
-        if !self.ready_said && self.all_started && self.supervision.all_running() {
+        if !self.ready_said && self.start.is_complete() && self.supervision.all_running() {
             self.ready_said = true;
             self.log.line(&format!("evener: ready in {:.3} s", now.as_secs_f64()));
         }
         let addresses = from.net.borrow().as_deref().map(addresses).unwrap_or_default();
         let port = from.control.borrow().as_deref().map_or(8443, |snapshot| snapshot.config.unit.web_port);
         if self.announcer.due(now, &addresses, port) {
-            match std::fs::read_to_string(self.launch.dirs.run.join("first-password")) {
+            match first_password(&self.launch.dirs.run) {
                 Ok(password) => self.log.announce(&banner::first_password(&addresses, port, &password)),
                 Err(error) => tracing::error!(%error, "the first password cannot be read"),
             }

@@ -14,12 +14,14 @@ pub mod packet;
 pub mod power;
 pub mod process;
 mod random;
+mod regular;
 pub mod resize;
 pub mod watchdog;
 
 pub use inherited::inherited_descriptor;
 pub use name::set_host_name;
 pub use random::{random_u64, wait_for_randomness};
+pub use regular::open_regular;
 
 /// Flags for opening a device that must never make us wait, nor become our controlling terminal.
 pub const WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
