@@ -11,15 +11,20 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use evener_formats::Sparse;
 
-use crate::digest::{Key, hex, sha256};
+use crate::digest::{Key, hex, own_code, sha256};
 use crate::error::{RecipeError, file};
-use crate::shop::{Shop, make_folder};
+use crate::shop::{Shop, make_folder, remove_folder, write_whole};
 use crate::tool::Tool;
 
 /// Size of the filesystem before it is grown, in bytes.
 pub(crate) const DATA_BYTES: u64 = 32 << 20;
 /// The UUID and hash seed of every shipped filesystem; nothing identifies a disk by it.
 const UUID: &str = "2f6c1d0e-6e5d-4b57-9c3c-d1a7a9a0e7e4";
+
+/// The program and its package.
+const MKE2FS: (&str, &str) = ("mke2fs", "e2fsprogs");
+/// What mke2fs reads instead of the machine's `/etc/mke2fs.conf`.
+const CONFIG: &str = include_str!("mke2fs.conf");
 
 /// The options of mke2fs, each for a reason.
 const OPTIONS: [&str; 14] = [
@@ -55,9 +60,13 @@ pub(crate) struct Data {
 
 /// Makes the filesystem, or takes the one made before.
 pub(crate) fn data(shop: &Shop<'_>) -> Result<Data, RecipeError> {
-    let key = OPTIONS.iter().fold(Key::new("evener-data-1"), |key, o| key.with("option", o.as_bytes()));
-    let path = make_folder(shop.work.join("data"))?.join(format!("{}.ext4", key.finish()));
+    let mke2fs = Tool::new(MKE2FS.0, MKE2FS.1).arg("-V").output()?;
+    let key = Key::of_code("evener-data-1", &own_code()?).with("mke2fs", &mke2fs);
+    let folder = shop.work.join("data");
+    let path = folder.join(format!("{}.ext4", key.finish()));
     if !path.exists() {
+        remove_folder(&folder)?;
+        make_folder(folder)?;
         make(shop, &path)?;
     }
     let bytes = Bytes::from(file("reading", &path, fs::read(&path))?);
@@ -70,9 +79,12 @@ fn make(shop: &Shop<'_>, path: &std::path::Path) -> Result<(), RecipeError> {
     let log = shop.log("data")?;
     shop.reporter.say(&format!("data: making ext4; log {}", log.display()));
     let temporary = path.with_extension("new");
+    let config = path.with_extension("conf");
+    write_whole(&config, CONFIG.as_bytes())?;
     let empty = file("making", &temporary, File::create(&temporary))?;
     file("sizing", &temporary, empty.set_len(DATA_BYTES))?;
-    Tool::new("mke2fs", "e2fsprogs")
+    Tool::new(MKE2FS.0, MKE2FS.1)
+        .env("MKE2FS_CONFIG", config.as_os_str())
         .args(["-q", "-F"])
         .args(OPTIONS)
         .arg(temporary.as_os_str())

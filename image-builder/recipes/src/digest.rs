@@ -20,6 +20,12 @@ impl Key {
         Self(Sha256::new()).with("recipe", recipe.as_bytes())
     }
 
+    /// A key of something that this program itself lays out: also of its own code, because a change of
+    /// that is a change of what it makes. `code` is [`own_code`].
+    pub(crate) fn of_code(recipe: &str, code: &str) -> Self {
+        Self::new(recipe).with("code", code.as_bytes())
+    }
+
     pub(crate) fn with(mut self, name: &str, content: &[u8]) -> Self {
         for part in [name.as_bytes(), content] {
             self.0.update((part.len() as u64).to_le_bytes());
@@ -43,6 +49,12 @@ pub fn hex(bytes: &[u8]) -> String {
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// Digest of the running program. The name of its file may belong to a newer one by now.
+pub(crate) fn own_code() -> Result<String, RecipeError> {
+    let path = Path::new("/proc/self/exe");
+    Ok(hex(&sha256(&file("reading", path, fs::read(path))?)))
 }
 
 /// Digest of a large file that rarely changes: remembered in `cache` under its path, size and time

@@ -13,7 +13,7 @@ use evener_keys::SigningKey;
 use evener_layout::Disk;
 use evener_manifest::{KERNEL_AT, PartKind};
 
-use crate::digest::Key;
+use crate::digest::{Key, own_code};
 use crate::error::{RecipeError, file};
 use crate::firmware::{Firmware, Policy, TEMPLATE_CONSOLES, sign};
 use crate::shop::{Shop, lock, make_folder, write_whole};
@@ -117,10 +117,7 @@ pub(crate) fn write_images(
     let sizes = firmware.parts.iter().map(|(kind, bytes)| (name_of(*kind), bytes.len() as u64)).collect();
     let images = Images { bundle: bundle_path, disks, sizes };
 
-    let key = Key::new("evener-images-1")
-        .with("area", &firmware.area)
-        .with("disk", &board.disk.size_mib.to_le_bytes())
-        .finish();
+    let key = key(&own_code()?, board, firmware);
     let stamp = shop.work_folder("stamp")?.join(&board.name);
     if fs::read_to_string(&stamp).is_ok_and(|before| before == state(&key, &images)) {
         shop.reporter.say("images: unchanged");
@@ -154,6 +151,14 @@ pub(crate) fn write_images(
     }
     write_whole(&stamp, state(&key, &images).as_bytes())?;
     Ok(images)
+}
+
+/// What the files are a function of: the firmware, the disk's size, and all our code that lays them out.
+pub(crate) fn key(code: &str, board: &Board, firmware: &Firmware) -> String {
+    Key::of_code("evener-images-1", code)
+        .with("area", &firmware.area)
+        .with("disk", &board.disk.size_mib.to_le_bytes())
+        .finish()
 }
 
 fn name_of(kind: PartKind) -> &'static str {

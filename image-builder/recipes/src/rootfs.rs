@@ -13,11 +13,13 @@ use evener_manifest::Verity;
 use sha2::{Digest, Sha256};
 
 use crate::data::{Data, digest};
-use crate::digest::Key;
+use crate::digest::{Key, own_code};
 use crate::error::{RecipeError, file};
 use crate::shop::{Shop, make_folder, remove_folder};
 use crate::tool::Tool;
 
+/// The program and its package.
+const MKSQUASHFS: (&str, &str) = ("mksquashfs", "squashfs-tools");
 /// Mount points and directories; all else is made at run time in tmpfs.
 const FOLDERS: [&str; 12] =
     ["conf", "data", "dev", "etc", "media", "proc", "run", "sbin", "sys", "tmp", "usr/share/evener", "var"];
@@ -42,12 +44,13 @@ pub(crate) fn rootfs(
     data: &Data,
 ) -> Result<Rootfs, RecipeError> {
     let program = file("reading", binary, fs::read(binary))?;
-    let key = Key::new("evener-rootfs-1")
+    let mksquashfs = Tool::new(MKSQUASHFS.0, MKSQUASHFS.1).arg("-version").output()?;
+    // Options, modes and links are in the code, the rest is here.
+    let key = Key::of_code("evener-rootfs-1", &own_code()?)
+        .with("mksquashfs", &mksquashfs)
         .with("program", &program)
         .with("keyset", keyset)
         .with("data", digest(data).as_bytes())
-        .with("folders", FOLDERS.join(" ").as_bytes())
-        .with("etc", [PASSWD, GROUP].concat().as_bytes())
         .finish();
     let folder = make_folder(shop.work.join("rootfs"))?;
     let path = folder.join(format!("{key}.squashfs"));
@@ -110,7 +113,7 @@ fn pack(shop: &Shop<'_>, tree: &Path, path: &PathBuf) -> Result<(), RecipeError>
     let log = shop.log("rootfs")?;
     shop.reporter.say(&format!("rootfs: packing; log {}", log.display()));
     let temporary = path.with_extension("new");
-    Tool::new("mksquashfs", "squashfs-tools")
+    Tool::new(MKSQUASHFS.0, MKSQUASHFS.1)
         .arg(tree.as_os_str())
         .arg(temporary.as_os_str())
         .args(["-comp", "zstd", "-Xcompression-level", "22", "-b", "256K"])

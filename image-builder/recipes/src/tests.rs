@@ -97,6 +97,19 @@ fn the_empty_filesystem_is_the_same_each_time_and_clean() {
 }
 
 #[test]
+fn the_features_of_the_filesystem_are_those_of_the_tree_and_not_of_the_machine() {
+    let place = Place::new();
+    let data = data::data(&place.shop(false)).unwrap();
+    let shown = Tool::new("dumpe2fs", "e2fsprogs").arg("-h").arg(data.path.as_os_str()).output().unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    let line = shown.lines().find_map(|line| line.strip_prefix("Filesystem features:")).unwrap();
+    let found: std::collections::BTreeSet<&str> = line.split_whitespace().collect();
+    let config = include_str!("mke2fs.conf").lines();
+    let lists = config.filter_map(|line| line.trim().split_once("features = ")).map(|(_, list)| list);
+    assert_eq!(found, lists.flat_map(|list| list.split(',')).collect());
+}
+
+#[test]
 fn the_rootfs_is_the_same_whoever_builds_it() {
     let built = [Place::new(), Place::new()].map(|place| {
         let shop = place.shop(false);
@@ -271,6 +284,17 @@ fn the_shipped_fragments_do_not_contradict_each_other() {
     // Held against themselves, only lines that are no settings and contradictions are left.
     let joined: String = fragments.iter().map(|f| f.text.as_str()).collect();
     assert_eq!(kernel::unmet(&fragments, &joined), []);
+}
+
+#[test]
+fn other_code_makes_other_images() {
+    let place = Place::new();
+    let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
+    let firmware = some_firmware(&place);
+    let code = digest::own_code().unwrap();
+    let key = |code: &str| image::key(code, &board, &firmware);
+    assert_eq!(key(&code), key(&digest::own_code().unwrap()));
+    assert_ne!(key(&code), key("a builder that was changed"));
 }
 
 fn some_firmware(place: &Place) -> Firmware {

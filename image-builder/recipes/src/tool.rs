@@ -92,7 +92,7 @@ impl Tool {
             source,
         })?;
         if output.status.success() {
-            return Ok(output.stdout);
+            return Ok([output.stdout, output.stderr].concat());
         }
         Err(RecipeError::Failed {
             program: self.program,
