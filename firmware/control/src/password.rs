@@ -60,6 +60,19 @@ pub(crate) fn hash(password: &str) -> Result<PasswordHash, PasswordError> {
     Ok(PasswordHash(hash.to_string()))
 }
 
+/// Why no password can ever be checked against this hash; `None` when one can. [`evener_config::validate`] looks at
+/// its form and its cost; this is what Argon2 itself asks for before it begins.
+pub(crate) fn why_unusable(hash: &PasswordHash) -> Option<String> {
+    let parsed = argon2::PasswordHash::new(&hash.0).and_then(|hash| {
+        let salt = hash.salt.ok_or(argon2::password_hash::Error::PhcStringField)?;
+        salt.decode_b64(&mut [0; 64])?;
+        hash.hash.ok_or(argon2::password_hash::Error::PhcStringField)?;
+        Params::try_from(&hash)
+    });
+    let error = parsed.err()?;
+    Some(format!("no password can be checked against this Argon2id hash: {error}"))
+}
+
 /// Whether this is the password of that hash.
 pub(crate) fn is_right(password: &str, hash: &PasswordHash) -> bool {
     argon2::PasswordHash::new(&hash.0)
@@ -99,6 +112,7 @@ mod tests {
     fn a_hash_fits_its_password_alone_and_passes_validation() {
         let made = hash("correct horse").unwrap();
         assert!(is_right("correct horse", &made));
+        assert_eq!(why_unusable(&made), None);
         assert!(!is_right("correct horsf", &made));
         assert!(made.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", made.0);
         assert_ne!(made, hash("correct horse").unwrap(), "each has its own salt");
@@ -106,5 +120,25 @@ mod tests {
         let mut config = evener_config::Config::default();
         config.shared.users.push(user);
         assert_eq!(evener_config::validate(&config), []);
+    }
+
+    #[test]
+    fn a_hash_that_argon2_cannot_check_is_found_out() {
+        let good = hash("correct horse").unwrap().0;
+        for (from, to) in [
+            ("p=1$", "p=1$AAAA"),
+            ("m=19456,t=2,p=1", "m=8,t=2,p=4"),
+            ("m=19456", "m=019456"),
+            ("$m=", "$x="),
+        ] {
+            let bad = PasswordHash(good.replace(from, to));
+            let found = why_unusable(&bad).is_some();
+            // A longer salt is another hash, which can be checked.
+            assert_eq!(found, to != "p=1$AAAA", "{}", bad.0);
+        }
+        // 43 characters for 32 bytes leave two bits over, which must be zero.
+        let last = if good.ends_with('B') { 'C' } else { 'B' };
+        let bad = PasswordHash(format!("{}{last}", &good[..good.len() - 1]));
+        assert!(why_unusable(&bad).is_some(), "{}", bad.0);
     }
 }
