@@ -27,6 +27,8 @@ pub enum Request {
     Apply(Box<Transaction>),
     /// The last generations, newest first, at most this many. Answered by [`Reply::History`].
     History(u16),
+    /// What an operator must know about the configuration and its store. Answered by [`Reply::Warnings`].
+    Warnings,
 }
 
 /// One change, validated and stored as a whole or not at all.
@@ -88,6 +90,8 @@ pub enum Reply {
     Failed(String),
     /// To [`Request::History`].
     History(Vec<GenerationInfo>),
+    /// To [`Request::Warnings`]: in words, each with what to do about it. Empty while all is well.
+    Warnings(Vec<String>),
 }
 
 /// An accepted change.

@@ -11,9 +11,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Pause before init is tried again.
-const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// Times that init is tried. It is there before us, except where there is none at all.
-const TRIES: u32 = 30;
+const RETRY_SOON: Duration = Duration::from_secs(1);
+/// As [`RETRY_SOON`], after [`SOON`] tries: perhaps there is no init at all, as on a developer's machine.
+const RETRY_LATER: Duration = Duration::from_secs(30);
+/// Tries in quick succession.
+const SOON: u32 = 30;
 
 /// Follows the configuration for as long as there is one.
 pub(crate) async fn announce(run: PathBuf, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
@@ -35,20 +37,45 @@ pub(crate) async fn announce(run: PathBuf, mut snapshots: watch::Receiver<Arc<Sn
     }
 }
 
+/// Resolves when init knows, however long that takes: a password that nobody can read locks everybody out.
 async fn tell(run: &Path, pending: bool) {
     let word = if pending { Announcement::FirstPassword } else { Announcement::PasswordChanged };
-    for attempt in 0..TRIES {
+    for attempt in 0_u32.. {
         match call::<_, Reply>(run, Service::Init, &Request::Announce(word)).await {
             Ok(Reply::Done) => return,
-            Ok(other) => {
+            Ok(other) if attempt == 0 => {
                 tracing::warn!(?other, ?word, "init does not take an announcement");
-                return;
             }
             Err(error) if attempt == 0 => {
-                tracing::info!(%error, "init cannot be told about the first password")
+                tracing::info!(%error, "init cannot be told about the first password");
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
-        tokio::time::sleep(RETRY_EVERY).await;
+        tokio::time::sleep(if attempt < SOON { RETRY_SOON } else { RETRY_LATER }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evener_config::{Config, PasswordHash, User};
+    use evener_ipc::Listener;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_init_that_comes_late_is_told_all_the_same() {
+        let run = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        let password = PasswordHash(String::new());
+        config.shared.users = vec![User { name: "bal".into(), password, must_change_password: true }];
+        let (_sender, snapshots) = watch::channel(Arc::new(Snapshot { generation: 1, config }));
+        let announcing = tokio::spawn(announce(run.path().to_owned(), snapshots));
+        // On this clock, which jumps, one hour without an init.
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let listener = Listener::bind(run.path(), Service::Init).unwrap();
+        let mut connection = listener.accept().await.unwrap();
+        let heard = connection.receive::<Request>().await.unwrap();
+        assert_eq!(heard, Some(Request::Announce(Announcement::FirstPassword)));
+        announcing.abort();
     }
 }

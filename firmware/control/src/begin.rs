@@ -33,8 +33,9 @@ const FIRST_FILE: &str = "evener.toml";
 /// Largest first configuration that is read, in bytes.
 const MAX_FIRST: u64 = 1 << 20;
 
-/// Makes sure that there is a configuration, and a first password to be shown if nobody chose another yet.
-pub(crate) fn begin(store: &mut Generations, run: &Path) -> anyhow::Result<()> {
+/// Makes sure that there is a configuration, and a first password to be shown if nobody chose another yet. Gives what
+/// the operator must know about it.
+pub(crate) fn begin(store: &mut Generations, run: &Path) -> anyhow::Result<Vec<String>> {
     let Some(record) = store.current() else { return make_first(store, run) };
     if run.join(FIRST_FILE).exists() {
         tracing::info!("{FIRST_FILE} is not used: the unit has a configuration");
@@ -43,7 +44,18 @@ pub(crate) fn begin(store: &mut Generations, run: &Path) -> anyhow::Result<()> {
     for violation in validate(&record.config) {
         tracing::warn!("the stored configuration breaks a rule: {violation}");
     }
-    renew_first_password(store, run)
+    // A unit that cannot write goes on with what it has: traffic needs the configuration, not the password.
+    match renew_first_password(store, run) {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) => {
+            tracing::error!("the first password cannot be renewed: {error:#}");
+            let reason = format!(
+                "The first password cannot be shown, because no new one could be stored ({error:#}). \
+                 Make room on the disk or replace it, then restart the unit."
+            );
+            Ok(vec![reason])
+        }
+    }
 }
 
 /// Whether the administrator has not chosen a password yet.
@@ -59,7 +71,7 @@ pub(crate) fn remove_password_file(run: &Path) -> io::Result<()> {
     }
 }
 
-fn make_first(store: &mut Generations, run: &Path) -> anyhow::Result<()> {
+fn make_first(store: &mut Generations, run: &Path) -> anyhow::Result<Vec<String>> {
     let (author, first, mut lines) = match read_first(run) {
         None => ("evener", defaults(), Vec::new()),
         Some(Ok(first)) => (FIRST_FILE, first, Vec::new()),
@@ -72,6 +84,7 @@ fn make_first(store: &mut Generations, run: &Path) -> anyhow::Result<()> {
             ("evener", defaults(), lines.collect())
         }
     };
+    let warnings = lines.iter().map(|line| format!("{line}. Nothing of it is used.")).collect();
     let FirstConfig { mut config, password } = first;
     let (hash, shown) = match password {
         Some(FirstPassword::Clear(password)) => (password::hash(&password)?, None),
@@ -86,9 +99,10 @@ fn make_first(store: &mut Generations, run: &Path) -> anyhow::Result<()> {
     lines.extend(diff(&Config::default(), &config));
     append(store, author, lines, config)?;
     match shown {
-        Some(password) => write_password(run, &password).context("cannot write the first password"),
-        None => remove_password_file(run).context("cannot remove a former first password"),
+        Some(password) => write_password(run, &password).context("cannot write the first password")?,
+        None => remove_password_file(run).context("cannot remove a former first password")?,
     }
+    Ok(warnings)
 }
 
 fn defaults() -> FirstConfig {
@@ -111,7 +125,14 @@ fn read_first(run: &Path) -> Option<Result<FirstConfig, Vec<String>>> {
     let Ok(text) = String::from_utf8(bytes) else {
         return Some(Err(vec![String::from("it is not UTF-8 text")]));
     };
-    Some(first::parse(&text).map_err(|errors| errors.iter().map(ToString::to_string).collect()))
+    let parsed = first::parse(&text).map_err(|errors| errors.iter().map(ToString::to_string).collect());
+    Some(parsed.and_then(|first| match &first.password {
+        Some(FirstPassword::Hash(hash)) => match password::why_unusable(hash) {
+            Some(reason) => Err(vec![format!("password_hash: {reason}")]),
+            None => Ok(first),
+        },
+        Some(FirstPassword::Clear(_)) | None => Ok(first),
+    }))
 }
 
 /// Makes and shows a new first password unless the one in force is there to be read, or was changed.

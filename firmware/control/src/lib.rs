@@ -32,7 +32,7 @@ use anyhow::Context;
 use evener_disk::Role;
 use evener_ipc::Lifeline;
 use evener_observe::Dirs;
-use evener_store::{Directory, Store};
+use evener_store::{Directory, Store, StoreWarning};
 use evener_sys::disk::{FileBlocks, partition_path};
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -51,15 +51,17 @@ pub fn run(dirs: Dirs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (lifeline, _) = Lifeline::start().await.context("cannot take up the lifeline")?;
-        let control = server::Control::start(dirs)?;
+        // Disks may be slow and a password takes time to hash; the heart goes on beating beside it.
+        let control = tokio::task::spawn_blocking(|| server::Control::start(dirs)).await??;
         lifeline.ready().await;
         control.serve(lifeline.stopped()).await;
         Ok(())
     })
 }
 
-/// Opens the generations, with their second copy where init gave us the partition.
-fn open_store(dirs: &Dirs) -> anyhow::Result<Generations> {
+/// Opens the generations, with their second copy where init gave us the partition; and what the operator must know
+/// about them, which the second copy's present state is not part of.
+fn open_store(dirs: &Dirs) -> anyhow::Result<(Generations, Vec<String>)> {
     let path = dirs.data.join("control/generations");
     let files = Directory::create(&path).with_context(|| format!("cannot use {}", path.display()))?;
     let conf = match FileBlocks::open(&partition_path(&dirs.run, Role::Conf), true) {
@@ -77,10 +79,13 @@ fn open_store(dirs: &Dirs) -> anyhow::Result<Generations> {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    if store.current().is_none() && !warnings.is_empty() {
+    let lasting = warnings.iter().filter(|warning| !matches!(warning, StoreWarning::Copy { .. }));
+    let mut told: Vec<String> = lasting.map(|warning| format!("Configuration: {warning}.")).collect();
+    if store.current().is_none() && !told.is_empty() {
         tracing::error!("no generation can be used: the unit starts anew, as on its first day");
+        told.push(String::from("Configuration: no generation could be used, so the unit started anew."));
     }
-    Ok(store)
+    Ok((store, told))
 }
 
 /// Seconds since 1970-01-01 UTC; 0 while the clock was never set.

@@ -10,7 +10,7 @@ pub(crate) fn allows(peer: Peer, request: &Request) -> bool {
     match request {
         Request::Get | Request::Subscribe => peer.service().is_some() || peer.is(Service::Web),
         // Web is where people sign in: it knows who asks, and it alone speaks for them.
-        Request::Apply(_) | Request::History(_) => peer.is(Service::Web),
+        Request::Apply(_) | Request::History(_) | Request::Warnings => peer.is(Service::Web),
     }
 }
 
@@ -51,6 +51,7 @@ mod tests {
         for service in [Service::Net, Service::Update, Service::Proxy, Service::Checks] {
             assert!(!allows(peer(service), &apply()), "{service}");
             assert!(!allows(peer(service), &Request::History(1)), "{service}");
+            assert!(!allows(peer(service), &Request::Warnings), "{service}");
             assert!(!sees_password_hashes(peer(service)), "{service}");
             assert!(allows(peer(service), &Request::Subscribe), "{service}");
         }

@@ -37,6 +37,8 @@ pub(crate) struct Control {
 #[derive(Debug)]
 struct State {
     writer: Mutex<Writer>,
+    /// Beside the writer, so that they can be read while it waits for the disk.
+    warnings: Mutex<Vec<String>>,
     /// For web.
     full: watch::Sender<Arc<Snapshot>>,
     /// For everyone else.
@@ -46,14 +48,15 @@ struct State {
 impl Control {
     /// Opens the store, makes the first configuration where there is none, and binds the socket.
     pub(crate) fn start(dirs: Dirs) -> anyhow::Result<Self> {
-        let mut store = open_store(&dirs)?;
-        begin::begin(&mut store, &dirs.run)?;
-        let writer = Writer::new(store);
+        let (mut store, mut warnings) = open_store(&dirs)?;
+        warnings.extend(begin::begin(&mut store, &dirs.run)?);
+        let writer = Writer::new(store, warnings);
         let snapshot = writer.snapshot();
         tracing::info!(generation = snapshot.generation, "the configuration is in force");
         let state = State {
             full: watch::Sender::new(Arc::new(snapshot.clone())),
             blank: watch::Sender::new(Arc::new(policy::without_password_hashes(&snapshot))),
+            warnings: Mutex::new(writer.warnings()),
             writer: Mutex::new(writer),
         };
         let listener = Listener::bind(&dirs.run, Service::Control).context("cannot serve")?;
@@ -148,6 +151,7 @@ impl State {
                 Reply::Snapshot(Box::new(Snapshot::clone(&newest)))
             }
             Request::Apply(transaction) => self.work(move |state| state.change(&transaction)).await,
+            Request::Warnings => Reply::Warnings(self.warnings().clone()),
             Request::History(most) => {
                 self.work(move |state| Reply::History(state.writer().history(most))).await
             }
@@ -164,6 +168,7 @@ impl State {
     fn change(&self, transaction: &Transaction) -> Reply {
         let mut writer = self.writer();
         let reply = writer.apply(transaction);
+        *self.warnings() = writer.warnings();
         let before = self.full.borrow().generation;
         if let Reply::Accepted(Accepted { generation, .. }) = reply
             && generation != before
@@ -173,6 +178,11 @@ impl State {
             self.full.send_replace(Arc::new(snapshot));
         }
         reply
+    }
+
+    fn warnings(&self) -> MutexGuard<'_, Vec<String>> {
+        // Replaced whole, never changed in place.
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

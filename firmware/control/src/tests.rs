@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+mod trouble;
+
 /// A unit's directories, which outlive the service.
 struct Unit {
     root: TempDir,

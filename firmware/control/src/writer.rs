@@ -1,8 +1,8 @@
 //! The one place where the configuration changes.
 
 use crate::apply::{self, Refused};
-use crate::{Generations, unix_s};
-use evener_api::control::{Accepted, GenerationInfo, Reply, Snapshot, Transaction};
+use crate::{Generations, password, unix_s};
+use evener_api::control::{Accepted, Change, GenerationInfo, Reply, Snapshot, Transaction, Violation};
 use evener_config::{diff, validate};
 use evener_store::{Draft, Record};
 
@@ -15,11 +15,21 @@ const MAX_AUTHOR: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Writer {
     store: Generations,
+    /// What the operator must know of how this life began.
+    of_start: Vec<String>,
 }
 
 impl Writer {
-    pub(crate) const fn new(store: Generations) -> Self {
-        Self { store }
+    /// `of_start`: what the operator must know of how this life began.
+    pub(crate) const fn new(store: Generations, of_start: Vec<String>) -> Self {
+        Self { store, of_start }
+    }
+
+    /// Everything that the operator must know now.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let copy = self.store.copy_warning();
+        let copy = copy.map(|warning| format!("Configuration: {warning}. The disk may be failing."));
+        self.of_start.iter().cloned().chain(copy).collect()
     }
 
     /// What is in force; generation zero and the defaults before there is anything.
@@ -39,6 +49,11 @@ impl Writer {
         let newest = *newest;
         if transaction.based_on.is_some_and(|based_on| based_on != newest) {
             return Reply::Conflict { newest };
+        }
+        if let Change::SetPassword { password: hash, .. } = &transaction.change
+            && let Some(reason) = password::why_unusable(hash)
+        {
+            return Reply::Invalid(vec![Violation { field: String::from("password"), reason }]);
         }
         let applied = match apply::apply(config, *next_ids, &transaction.change) {
             Ok(applied) => applied,

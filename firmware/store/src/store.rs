@@ -112,6 +112,8 @@ pub struct Store<F, B> {
     /// Highest number ever seen: the next one is above it, so a number never stands for two configurations.
     highest: u64,
     kept: usize,
+    /// Why the second copy lacks the configuration in force.
+    copy_lacks: Option<String>,
 }
 
 impl<F: Files, B: Blocks> Store<F, B> {
@@ -138,20 +140,22 @@ impl<F: Files, B: Blocks> Store<F, B> {
                 }
             }
         }
+        let mut copy_lacks = None;
         let (copies, copy) = match conf.map(Copies::open).transpose() {
             Ok(opened) => opened.map_or((None, None), |(copies, newest)| (Some(copies), newest)),
             Err(error) => {
-                warnings.push(StoreWarning::Copy { reason: error.to_string() });
+                copy_lacks = Some(error.to_string());
                 (None, None)
             }
         };
         let of_files = numbers.last().copied().unwrap_or(0);
         let highest = of_files.max(copies.as_ref().map_or(0, Copies::highest));
-        let mut store = Self { files, copies, current, numbers, highest, kept: KEPT };
+        let mut store = Self { files, copies, current, numbers, highest, kept: KEPT, copy_lacks };
         store.take_newer(copy, &mut warnings);
         if let Err(error) = store.complete_copy() {
-            warnings.push(StoreWarning::Copy { reason: error.to_string() });
+            store.copy_lacks = Some(error.to_string());
         }
+        warnings.extend(store.copy_warning());
         store.leave_ids_out();
         Ok((store, warnings))
     }
@@ -163,7 +167,7 @@ impl<F: Files, B: Blocks> Store<F, B> {
     }
 
     /// Stores a configuration; from here on it is in force, also after a power cut. Returns its generation.
-    /// That the second copy could not be written is only logged.
+    /// That the second copy could not be written is no error, see [`copy_warning`](Self::copy_warning).
     ///
     /// # Errors
     /// [`StoreError::Write`], [`StoreError::Encode`], [`StoreError::Exhausted`]; the one before stays in force.
@@ -175,13 +179,21 @@ impl<F: Files, B: Blocks> Store<F, B> {
         self.write(generation, &bytes)?;
         self.highest = generation;
         self.current = Some((record, digest));
-        if let Some(copies) = &mut self.copies
-            && let Err(error) = copies.write(generation, &bytes)
-        {
-            tracing::warn!(%error, "the second copy of the configuration is not up to date");
+        if let Some(copies) = &mut self.copies {
+            self.copy_lacks = copies.write(generation, &bytes).err().map(|error| error.to_string());
+            if let Some(reason) = &self.copy_lacks {
+                tracing::warn!(reason, "the second copy of the configuration is not up to date");
+            }
         }
         self.prune();
         Ok(generation)
+    }
+
+    /// That the second copy lacks the configuration in force, while it does. Without a second copy there is nothing
+    /// to say.
+    #[must_use]
+    pub fn copy_warning(&self) -> Option<StoreWarning> {
+        self.copy_lacks.clone().map(|reason| StoreWarning::Copy { reason })
     }
 
     /// The last generations that can be read, newest first, at most `most`.

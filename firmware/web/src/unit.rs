@@ -5,9 +5,8 @@
 use crate::app::App;
 use crate::status::VsStatus;
 use evener_api::control::Snapshot;
-use evener_api::{Service, checks, init, net, proxy, update};
+use evener_api::{Service, checks, control, init, net, proxy, update};
 use evener_config::VirtualService;
-use evener_ipc::Connection;
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +24,8 @@ pub(crate) struct Unit {
     pub(crate) checks: Option<checks::HealthReport>,
     pub(crate) proxy: Option<proxy::ProxyStatus>,
     pub(crate) update: Option<update::FirmwareStatus>,
+    /// What init and control warn of.
+    pub(crate) warnings: Vec<String>,
     /// Services that do not answer.
     pub(crate) silent: Vec<Service>,
 }
@@ -38,13 +39,12 @@ impl Unit {
             ask(app, Service::Checks, checks::Request::Get),
             ask(app, Service::Proxy, proxy::Request::Get),
             ask(app, Service::Update, update::Request::Get),
-            // The configuration is followed anyway; here it only counts whether anybody is there.
-            Connection::open(app.run(), Service::Control),
+            ask(app, Service::Control, control::Request::Warnings),
         );
         let silent = [
             (Service::Init, init.is_none()),
             (Service::Net, net.is_none()),
-            (Service::Control, control.is_err()),
+            (Service::Control, control.is_none()),
             (Service::Checks, checks.is_none()),
             (Service::Proxy, proxy.is_none()),
             (Service::Update, update.is_none()),
@@ -54,7 +54,11 @@ impl Unit {
             init::Reply::Status(status) => Some(*status),
             init::Reply::Done | init::Reply::Forbidden => None,
         });
-        Self { snapshot, init, net, checks, proxy, update, silent }
+        let mut warnings = init.as_ref().map(|init| init.warnings.clone()).unwrap_or_default();
+        if let Some(control::Reply::Warnings(of_control)) = control {
+            warnings.extend(of_control);
+        }
+        Self { snapshot, init, net, checks, proxy, update, warnings, silent }
     }
 
     /// In the order in which they were made.

@@ -429,7 +429,7 @@ fn largest_config() -> Config {
         ..pattern.clone()
     });
     config.shared.virtual_services = services.collect();
-    let hash = format!("$argon2id$v=19$m=131072,t=10,p=4${}${}", "a".repeat(86), "a".repeat(86));
+    let hash = format!("$argon2id$v=19$m=131072,t=10,p=4${}${}", "a".repeat(64), "a".repeat(86));
     config.shared.users = (0..MAX_USERS)
         .map(|n| evener_config::User {
             name: if n == 0 { "bal".into() } else { format!("u{n:063}") },

@@ -60,7 +60,7 @@ pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Response {
         version: init.map(|init| init.version.as_str()),
         uptime_ms: init.map(|init| init.uptime_ms),
         generation,
-        warnings: init.map_or(&[], |init| init.warnings.as_slice()),
+        warnings: &unit.warnings,
         silent: unit.silent.iter().map(|service| service.name()).collect(),
         memory: init.map(memory),
         services: init.map(|init| init.services.iter().map(program).collect()),

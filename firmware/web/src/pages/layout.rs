@@ -104,7 +104,7 @@ fn menu(tab: Tab) -> Markup {
 
 /// Everything about the unit that somebody has to look after.
 fn warnings(unit: &Unit) -> Markup {
-    let told = unit.init.iter().flat_map(|init| init.warnings.iter().map(String::as_str));
+    let told = unit.warnings.iter().map(String::as_str);
     let silent: Vec<&str> = unit.silent.iter().map(|service| service.name()).collect();
     html! {
         div id="warnings" data-live class="notes" {

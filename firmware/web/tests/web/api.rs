@@ -117,6 +117,11 @@ async fn the_status_is_that_of_the_unit() {
         (&json!("net"), &json!("running"))
     );
     assert_eq!(status["network"]["interfaces"][0]["name"], "eth0");
+    assert_eq!(status["warnings"], json!([]));
+    unit.fake.status.lock().unwrap().warnings = vec![String::from("of init")];
+    *unit.fake.warnings.lock().unwrap() = vec![String::from("of control")];
+    let warned = unit.api(Method::GET, "/api/v1/status", None).await.json();
+    assert_eq!(warned["warnings"], json!(["of init", "of control"]));
     assert_eq!((&status["firmware"]["running"], &status["silent"]), (&json!("A"), &json!([])));
     unit.kill(evener_api::Service::Init);
     unit.kill(evener_api::Service::Update);

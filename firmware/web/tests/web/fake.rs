@@ -311,6 +311,7 @@ async fn control(fake: Arc<Fake>, mut connection: Connection) {
                 }
                 reply
             }
+            Request::Warnings => Reply::Warnings(fake.warnings.lock().unwrap().clone()),
             Request::History(_) => Reply::History(vec![GenerationInfo {
                 generation: fake.config.borrow().generation,
                 author: String::from("bal"),
