@@ -11,7 +11,7 @@ usage:
   evener-image build --board NAME [options]   firmware bundle and disk images
       --out DIR            where they go (default: out/ in the source tree)
       --sign-with FILE     secret key (default: the development key, made on first use)
-      --release            mark as a release; refuses development keys
+      --release            mark as a release; refuses development keys; implies --locked
       --locked             a source other than the locked one is an error
       --kernel-source TAR  Linux source to use instead of the cached or Debian's
   evener-image kernel [--locked] [--kernel-source TAR]
@@ -157,7 +157,8 @@ fn build(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
         out: words.path("--out"),
         sign_with: words.path("--sign-with"),
         release: words.flag("--release"),
-        locked: words.flag("--locked"),
+        // What a release is made of must be what the tree names.
+        locked: words.flag("--locked") || words.flag("--release"),
         kernel_source: words.path("--kernel-source"),
     }))
 }
@@ -200,6 +201,7 @@ mod tests {
             board: "qemu".to_owned(),
             out: Some("o".into()),
             release: true,
+            locked: true,
             ..Build::default()
         });
         assert_eq!(words("build --board qemu --out o --release"), Ok(expected));

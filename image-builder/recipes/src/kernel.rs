@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::digest::{Key, of_source};
 use crate::error::{RecipeError, file};
-use crate::shop::{Shop, lock, make_folder, remove_folder};
+use crate::shop::{Shop, lock, make_folder, remove_folder, sync, temporary};
 use crate::tool::Tool;
 
 mod config;
@@ -143,7 +143,7 @@ fn find_source(
         None if debian.exists() => debian,
         None => return Err(RecipeError::NoSource { cache: shop.cache.clone(), debian }),
     };
-    let found = of_source(&source, &shop.cache)?;
+    let found = of_source(&source, &shop.cache, shop.locked)?;
     if found != lock.sha256 {
         if shop.locked {
             return Err(RecipeError::NotLocked { path: source, found, locked: lock.sha256.clone() });
@@ -168,8 +168,9 @@ fn keep_source(shop: &Shop<'_>, source: &Path, sha256: &str) -> Result<(), Recip
         return Ok(());
     }
     make_folder(shop.cache.join("sources"))?;
-    let temporary = kept.with_extension("new");
+    let temporary = temporary(&kept);
     file("copying", source, fs::copy(source, &temporary))?;
+    sync(&temporary)?;
     file("renaming", &kept, fs::rename(&temporary, &kept))
 }
 

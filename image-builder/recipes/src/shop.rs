@@ -79,12 +79,23 @@ pub(crate) fn remove_folder(path: &Path) -> Result<(), RecipeError> {
     }
 }
 
+/// Makes a file or directory durable.
+pub(crate) fn sync(path: &Path) -> Result<(), RecipeError> {
+    file("syncing", path, fs::File::open(path).and_then(|opened| opened.sync_all()))
+}
+
+/// A name beside `path` that no other builder uses: the cache is shared by all of them, and not all of it is
+/// locked.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    path.with_extension(format!("new-{}", std::process::id()))
+}
+
 /// Writes a file so that it is there wholly or not at all.
 ///
 /// # Errors
 /// [`RecipeError::File`].
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), RecipeError> {
-    let temporary = path.with_extension("new");
+    let temporary = temporary(path);
     file("writing", &temporary, fs::write(&temporary, content))?;
     file("renaming", path, fs::rename(&temporary, path))
 }

@@ -210,6 +210,22 @@ fn another_source_than_the_locked_one_is_said_and_with_locked_refused() {
 }
 
 #[test]
+fn a_locked_build_believes_a_source_by_its_bytes_only() {
+    let place = Place::new();
+    let tarball = place.put("linux.tar", "the locked source");
+    let cache = place.path("cache");
+    let changed = fs::metadata(&tarball).unwrap().modified().unwrap();
+    let before = digest::of_source(&tarball, &cache, false).unwrap();
+    // Another source of the same size and time.
+    place.put("linux.tar", "something else...");
+    fs::File::options().write(true).open(&tarball).unwrap().set_modified(changed).unwrap();
+    assert_eq!(digest::of_source(&tarball, &cache, false).unwrap(), before, "remembered");
+    let locked = digest::of_source(&tarball, &cache, true).unwrap();
+    assert_eq!(locked, hex(&sha256(b"something else...")));
+    assert_eq!(digest::of_source(&tarball, &cache, false).unwrap(), locked, "and put right");
+}
+
+#[test]
 fn a_kernel_in_the_cache_needs_no_source() {
     let place = Place::new();
     tree_with_lock(&place, &"7".repeat(64));

@@ -5,13 +5,13 @@
 //! beside them: it finds damage, not somebody who may write the cache, and who could change the
 //! compiler as well.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use super::Kernel;
 use crate::digest::{hex, sha256};
 use crate::error::{RecipeError, file};
-use crate::shop::{Shop, make_folder, remove_folder};
+use crate::shop::{Shop, make_folder, remove_folder, sync};
 
 /// Whether the entry is there and holds what was compiled; says so if it is there and does not.
 pub(super) fn is_whole(shop: &Shop<'_>, entry: &Path) -> Result<bool, RecipeError> {
@@ -64,8 +64,4 @@ pub(super) fn store(tree: &Path, entry: &Path, log: &Path) -> Result<(), RecipeE
     file("renaming", entry, fs::rename(&temporary, entry))?;
     remove_folder(tree)?;
     file("removing", log, fs::remove_file(log))
-}
-
-fn sync(path: &Path) -> Result<(), RecipeError> {
-    file("syncing", path, File::open(path).and_then(|opened| opened.sync_all()))
 }
