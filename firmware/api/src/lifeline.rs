@@ -39,7 +39,7 @@ pub struct ListenerKey {
 pub enum ToInit {
     /// It serves.
     Ready,
-    /// It lives: sent from the loop that does its work, so that a stuck one falls silent.
+    /// It lives. Sent by a task of its own, and not while a loop that it watches makes no progress.
     Beat,
     /// With a descriptor: give it back in the next life.
     Keep(ListenerKey),

@@ -12,6 +12,9 @@ use tokio::net::{UnixListener, UnixStream};
 /// How long [`call`] waits for the whole answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection may ask nothing, and how long an answer may take to be read.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Why something could not be said to, or heard from, another service.
 #[derive(Debug, thiserror::Error)]
 pub enum IpcError {
@@ -118,13 +121,24 @@ impl Connection {
     /// Connects to `<run>/<service>.sock`.
     ///
     /// # Errors
-    /// [`IpcError::Connect`] while the service is not listening.
+    /// [`IpcError::Connect`] while the service is not listening, or another one in its place.
     pub async fn open(run: &Path, service: Service) -> Result<Self, IpcError> {
         let path = run.join(service.socket_name());
-        match UnixStream::connect(&path).await {
+        match Self::to(&path, service).await {
             Ok(stream) => Ok(Self { stream }),
             Err(source) => Err(IpcError::Connect { service, path, source }),
         }
+    }
+
+    async fn to(path: &Path, service: Service) -> io::Result<UnixStream> {
+        let stream = UnixStream::connect(path).await?;
+        // While a service is away, another one could listen in its place: they share the directory.
+        let uid = stream.peer_cred()?.uid();
+        if (Peer { uid }).is(service) {
+            return Ok(stream);
+        }
+        let words = format!("uid {uid} listens there, and that is not {service}");
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
     }
 
     /// Who is at the other end.
@@ -159,6 +173,23 @@ impl Connection {
         let mut body = vec![0; frame::body_length(header)?];
         self.fill(&mut body).await?;
         Ok(Some(frame::decode(&body)?))
+    }
+
+    /// As [`receive`](Self::receive), for a server: `None` also when the peer has asked nothing for 60 s.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub async fn next_request<T: DeserializeOwned>(&mut self) -> Result<Option<T>, IpcError> {
+        tokio::time::timeout(PATIENCE, self.receive()).await.unwrap_or(Ok(None))
+    }
+
+    /// As [`send`](Self::send), for a server.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`IpcError::Broken`] also when the peer does not take it within 60 s.
+    pub async fn answer<T: Serialize>(&mut self, value: &T) -> Result<(), IpcError> {
+        let late = || Err(IpcError::Broken(io::ErrorKind::TimedOut.into()));
+        tokio::time::timeout(PATIENCE, self.send(value)).await.unwrap_or_else(|_| late())
     }
 
     async fn fill(&mut self, buffer: &mut [u8]) -> Result<(), IpcError> {
@@ -202,6 +233,7 @@ where
 mod tests {
     use super::*;
     use evener_api::checks::{HealthReport, Request};
+    use rustix::fs::Uid;
 
     #[tokio::test]
     async fn a_call_is_answered_and_the_peer_is_known() {
@@ -217,6 +249,44 @@ mod tests {
         let report: HealthReport = call(run.path(), Service::Checks, &Request::Get).await.unwrap();
         assert_eq!(report.generation, 7);
         assert_eq!(server.await.unwrap().uid, rustix::process::getuid().as_raw());
+    }
+
+    #[tokio::test]
+    async fn who_listens_in_the_place_of_a_service_is_not_spoken_to() {
+        let run = tempfile::tempdir().unwrap();
+        let path = run.path().join(Service::Control.socket_name());
+        std::fs::set_permissions(run.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        // Needs root: nobody else can listen under another uid than his own.
+        let listener = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                // Of this thread only, which ends here.
+                rustix::thread::set_thread_res_uid(None, Some(Uid::from_raw(Service::Web.uid())), None)?;
+                std::os::unix::net::UnixListener::bind(path)
+            }
+        });
+        let _listener = listener.join().unwrap().unwrap();
+        let error = Connection::open(run.path(), Service::Control).await.unwrap_err();
+        assert!(
+            matches!(&error, IpcError::Connect { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied),
+            "{error}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_asks_nothing_or_reads_nothing_is_left() {
+        let run = tempfile::tempdir().unwrap();
+        let listener = Listener::bind(run.path(), Service::Net).unwrap();
+        let (server, _client) = tokio::join!(listener.accept(), Connection::open(run.path(), Service::Net));
+        let mut server = server.unwrap();
+        assert!(server.next_request::<Request>().await.unwrap().is_none());
+        let much = vec![0_u8; 1 << 20];
+        let mut answers = 0;
+        while server.answer(&much).await.is_ok() {
+            answers += 1;
+            assert!(answers < 100);
+        }
     }
 
     #[tokio::test]

@@ -9,9 +9,13 @@ mod connection;
 mod init_end;
 mod lifeline;
 mod packet;
+mod places;
+mod progress;
 mod subscription;
 
 pub use connection::{Connection, IpcError, Listener, Peer, call};
 pub use init_end::InitEnd;
 pub use lifeline::{Kept, Lifeline};
+pub use places::{Place, Places};
+pub use progress::Progress;
 pub use subscription::{Subscription, publish, subscribe};

@@ -4,6 +4,7 @@
 //! stops on SIGTERM or SIGINT. No service needs to know the difference.
 
 use crate::packet::{receive, send};
+use crate::progress::{Progress, Watched};
 use evener_api::lifeline::{BEAT_EVERY_MS, ENVIRONMENT, FromInit, ListenerKey, ToInit};
 use std::collections::BTreeMap;
 use std::io;
@@ -23,6 +24,7 @@ pub type Kept = BTreeMap<ListenerKey, OwnedFd>;
 pub struct Lifeline {
     socket: Option<Arc<UnixDatagram>>,
     stop: watch::Receiver<bool>,
+    watched: Watched,
 }
 
 impl Lifeline {
@@ -32,11 +34,15 @@ impl Lifeline {
     /// # Errors
     /// When the descriptor in the environment is not a lifeline, or init is gone.
     pub async fn start() -> io::Result<(Self, Kept)> {
+        Self::over(evener_sys::inherited_descriptor(ENVIRONMENT)?).await
+    }
+
+    async fn over(socket: Option<OwnedFd>) -> io::Result<(Self, Kept)> {
         let (stop_sender, stop) = watch::channel(false);
-        let socket = evener_sys::inherited_descriptor(ENVIRONMENT)?;
+        let watched = Watched::default();
         let Some(socket) = socket else {
             tokio::spawn(stop_on_signal(stop_sender));
-            return Ok((Self { socket: None, stop }, Kept::new()));
+            return Ok((Self { socket: None, stop, watched }, Kept::new()));
         };
         // Of type SOCK_SEQPACKET: packets like a datagram socket's, and an end like a stream's.
         let socket = Arc::new(UnixDatagram::from_std(StdUnixDatagram::from(socket))?);
@@ -50,9 +56,18 @@ impl Lifeline {
                 }
             }
         }
-        tokio::spawn(beat(Arc::clone(&socket)));
+        tokio::spawn(beat(Arc::clone(&socket), watched.clone()));
         tokio::spawn(listen(Arc::clone(&socket), stop_sender));
-        Ok((Self { socket: Some(socket), stop }, kept))
+        Ok((Self { socket: Some(socket), stop, watched }, kept))
+    }
+
+    /// Ties the heartbeats to a loop of the service: from now on they pause when it leaves no mark for `within`. A
+    /// loop that has ended leaves none, either.
+    ///
+    /// Without this they only prove that the runtime runs its tasks.
+    #[must_use = "without marks the service is soon killed"]
+    pub fn progress(&self, within: Duration) -> Progress {
+        self.watched.add(within)
     }
 
     /// Says that the service serves.
@@ -97,10 +112,13 @@ async fn stop_on_signal(sender: watch::Sender<bool>) {
     sender.send_replace(true);
 }
 
-async fn beat(socket: Arc<UnixDatagram>) {
+async fn beat(socket: Arc<UnixDatagram>, watched: Watched) {
     let mut interval = tokio::time::interval(Duration::from_millis(BEAT_EVERY_MS));
     loop {
         interval.tick().await;
+        if !watched.all_go_on() {
+            continue;
+        }
         if send(&socket, &ToInit::Beat, None).await.is_err() {
             return;
         }
@@ -110,4 +128,39 @@ async fn beat(socket: Arc<UnixDatagram>) {
 async fn listen(socket: Arc<UnixDatagram>, stop: watch::Sender<bool>) {
     while let Ok((FromInit::Kept(_) | FromInit::Go, _)) = receive(&socket).await {}
     stop.send_replace(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InitEnd;
+
+    /// Heartbeats that init hears until there was none for 3 s.
+    async fn beats(init: &InitEnd) -> u32 {
+        let mut count = 0;
+        while let Ok(word) = tokio::time::timeout(Duration::from_secs(3), init.hear()).await {
+            assert_eq!(word.unwrap().0, ToInit::Beat);
+            count += 1;
+        }
+        count
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_is_stuck_silences_the_service_and_one_that_goes_on_does_not() {
+        let (init, service) = InitEnd::new().unwrap();
+        init.go().await.unwrap();
+        let (lifeline, _) = Lifeline::over(Some(service)).await.unwrap();
+        let (stuck, steady) =
+            (lifeline.progress(Duration::from_secs(5)), lifeline.progress(Duration::from_secs(5)));
+        let marking = tokio::spawn(async move {
+            loop {
+                steady.mark();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        assert!((5..=6).contains(&beats(&init).await));
+        stuck.mark();
+        assert!((4..=6).contains(&beats(&init).await), "it goes on when the loop does");
+        marking.abort();
+    }
 }

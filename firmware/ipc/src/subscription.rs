@@ -70,14 +70,14 @@ where
 /// Serves one follower: the state now, then each newer one, until the follower or the publisher is gone.
 ///
 /// # Errors
-/// [`IpcError::Broken`] when the follower is gone in the middle of a state.
+/// [`IpcError::Broken`] when the follower is gone in the middle of a state, or does not read it within 60 s.
 pub async fn publish<T: Serialize>(
     connection: &mut Connection,
     mut state: watch::Receiver<Arc<T>>,
 ) -> Result<(), IpcError> {
     loop {
         let newest = Arc::clone(&state.borrow_and_update());
-        connection.send(&*newest).await?;
+        connection.answer(&*newest).await?;
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return Ok(()) },
             () = connection.closed() => return Ok(()),
