@@ -2,13 +2,10 @@
 
 use evener_api::Service;
 use evener_api::init::{Announcement, Reply, Request};
-use evener_ipc::{Connection, IpcError, Listener, Peer};
-use std::sync::Arc;
+use evener_ipc::{Connection, IpcError, Listener, Peer, Places};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-/// Connections that are served at the same time.
-const MOST_CONNECTIONS: usize = 64;
 /// Pause after the kernel had no descriptor for a connection.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -21,10 +18,14 @@ pub(crate) struct Asked {
 
 /// Serves the socket; what is allowed goes to the main loop.
 pub(crate) async fn serve(listener: Listener, asked: mpsc::Sender<Asked>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let places = Places::default();
+    loop {
         match listener.accept().await {
             Ok(connection) => {
+                let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer)) else {
+                    tracing::warn!("there are too many connections: one more is refused");
+                    continue;
+                };
                 let asked = asked.clone();
                 tokio::spawn(async move {
                     if let Err(error) = answer_all(connection, asked).await {
@@ -43,7 +44,7 @@ pub(crate) async fn serve(listener: Listener, asked: mpsc::Sender<Asked>) {
 
 async fn answer_all(mut connection: Connection, asked: mpsc::Sender<Asked>) -> Result<(), IpcError> {
     let peer = connection.peer()?;
-    while let Some(request) = connection.receive::<Request>().await? {
+    while let Some(request) = connection.next_request::<Request>().await? {
         let reply = if may_ask(peer, request) {
             let (answer, reply) = oneshot::channel();
             if asked.send(Asked { request, answer }).await.is_err() {
@@ -54,7 +55,7 @@ async fn answer_all(mut connection: Connection, asked: mpsc::Sender<Asked>) -> R
         } else {
             Reply::Forbidden
         };
-        connection.send(&reply).await?;
+        connection.answer(&reply).await?;
     }
     Ok(())
 }

@@ -14,6 +14,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::sync::mpsc;
 
+/// `ESRCH`, in the kernel's answer to the removal of a route.
+const NO_SUCH_ROUTE: i32 = 3;
+/// `EADDRNOTAVAIL`, in its answer to the removal of an address.
+const NO_SUCH_ADDRESS: i32 = 99;
+
 /// A connection to the kernel.
 #[derive(Debug)]
 pub(crate) struct Kernel {
@@ -60,7 +65,7 @@ impl Kernel {
         })
     }
 
-    /// Makes one change.
+    /// Makes one change. To remove what is gone by itself, as routes are with their address, is no error.
     ///
     /// # Errors
     /// The kernel's reason.
@@ -80,7 +85,7 @@ impl Kernel {
                 request.execute().await
             }
             Change::RemoveAddress(placed) => {
-                self.handle.address().del(address_message(placed)).execute().await
+                or_gone(self.handle.address().del(address_message(placed)).execute().await)
             }
             Change::AddRoute { route, on_link } => {
                 let message = route_message(route);
@@ -88,9 +93,20 @@ impl Kernel {
                 self.handle.route().add(message.build()).execute().await
             }
             Change::RemoveRoute(route) => {
-                self.handle.route().del(route_message(route).build()).execute().await
+                or_gone(self.handle.route().del(route_message(route).build()).execute().await)
             }
         }
+    }
+}
+
+fn or_gone(removed: Result<(), Error>) -> Result<(), Error> {
+    match removed {
+        Err(Error::NetlinkError(reason))
+            if [NO_SUCH_ROUTE, NO_SUCH_ADDRESS].contains(&reason.raw_code().saturating_neg()) =>
+        {
+            Ok(())
+        }
+        removed => removed,
     }
 }
 

@@ -26,14 +26,12 @@ use crate::network::{Folders, Network};
 use anyhow::Context;
 use evener_api::Service;
 use evener_api::net::{NetStatus, OWN_NETWORK, Request};
-use evener_ipc::{Connection, IpcError, Lifeline, Listener, publish, subscribe};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener, Places, publish, subscribe};
 use evener_observe::Dirs;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-/// Connections that are served at the same time.
-const MOST_CONNECTIONS: usize = 64;
 /// Pause after the kernel had no descriptor for a connection.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -60,7 +58,7 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     let control = subscribe(dirs.run.clone(), Service::Control, evener_api::control::Request::Subscribe);
     let folders =
         Folders { settings: dirs.data.join(Service::Net.name()), leases: dirs.run.join(Service::Net.name()) };
-    let network = Network::new(kernel, is_ours, status, folders);
+    let network = Network::new(kernel, is_ours, status, folders, &lifeline);
     tokio::select! {
         () = network.run(changes, control, &lifeline) => anyhow::bail!("the connection to the kernel is lost"),
         // Addresses and routes stay: whoever stops us decides what becomes of the machine.
@@ -69,10 +67,14 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
 }
 
 async fn answer_all(listener: Listener, status: watch::Receiver<Arc<NetStatus>>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let places = Places::default();
+    loop {
         match listener.accept().await {
             Ok(connection) => {
+                let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer)) else {
+                    tracing::warn!("there are too many connections: one more is refused");
+                    continue;
+                };
                 let status = status.clone();
                 tokio::spawn(async move {
                     if let Err(error) = answer(connection, status).await {
@@ -90,11 +92,11 @@ async fn answer_all(listener: Listener, status: watch::Receiver<Arc<NetStatus>>)
 }
 
 async fn answer(mut connection: Connection, status: watch::Receiver<Arc<NetStatus>>) -> Result<(), IpcError> {
-    while let Some(request) = connection.receive().await? {
+    while let Some(request) = connection.next_request().await? {
         match request {
             Request::Get => {
                 let newest = Arc::clone(&status.borrow());
-                connection.send(&*newest).await?;
+                connection.answer(&*newest).await?;
             }
             Request::Subscribe => return publish(&mut connection, status).await,
         }

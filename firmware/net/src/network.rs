@@ -10,7 +10,7 @@ use crate::status::status;
 use evener_api::control::Snapshot;
 use evener_api::net::NetStatus;
 use evener_config::{Interface, Ipv4Setup};
-use evener_ipc::{Lifeline, Subscription};
+use evener_ipc::{Lifeline, Progress, Subscription};
 use evener_sys::packet::PacketSocket;
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 /// Time that control gets to say what the network should be, before the unit goes by what it finds. Meanwhile
 /// DHCP is asked already, but nothing is made of the answer: the settings may know better.
@@ -29,10 +29,14 @@ const LOOK_FOR_SETTINGS_EVERY: Duration = Duration::from_secs(1);
 /// Pause before a change that the kernel refused is tried again, unless something happens before.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// Time that the kernel has to describe its network.
+/// Time that the kernel has to describe its network, or to make one change.
 const KERNEL_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// Rounds in a row in which it may fail to.
 const MOST_FAILURES: u32 = 3;
+
+/// Pause between two signs that this loop goes round, and the time without one after which heartbeats pause.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+const MARK_WITHIN: Duration = Duration::from_secs(12);
 
 /// A search for an address that is under way on an interface.
 #[derive(Debug)]
@@ -59,8 +63,9 @@ pub(crate) struct Network {
     settings: Option<Settings>,
     searches: BTreeMap<String, Search>,
     refused: Vec<Change>,
-    /// Rounds in a row in which the kernel could not be read.
+    /// Rounds in a row in which the kernel did not answer.
     failures: u32,
+    progress: Progress,
     news: mpsc::Sender<()>,
     heard: mpsc::Receiver<()>,
 }
@@ -71,6 +76,7 @@ impl Network {
         is_ours: bool,
         status: watch::Sender<Arc<NetStatus>>,
         folders: Folders,
+        lifeline: &Lifeline,
     ) -> Self {
         let (news, heard) = mpsc::channel(1);
         Self {
@@ -82,6 +88,7 @@ impl Network {
             searches: BTreeMap::new(),
             refused: Vec::new(),
             failures: 0,
+            progress: lifeline.progress(MARK_WITHIN),
             news,
             heard,
         }
@@ -114,14 +121,28 @@ impl Network {
             if self.settings.is_none() && self.is_ours {
                 wake = Some(Instant::now() + LOOK_FOR_SETTINGS_EVERY);
             }
+            self.wait(wake, &mut changes, &mut control).await;
+        }
+    }
+
+    /// Until there is something to do.
+    async fn wait(
+        &mut self,
+        wake: Option<Instant>,
+        changes: &mut mpsc::Receiver<()>,
+        control: &mut Subscription<Snapshot>,
+    ) {
+        let mut marks = interval(MARK_EVERY);
+        loop {
             tokio::select! {
-                Some(()) = changes.recv() => {}
-                Some(()) = self.heard.recv() => {}
+                Some(()) = changes.recv() => return,
+                Some(()) = self.heard.recv() => return,
                 Ok(()) = control.changed() => {
                     let snapshot = control.borrow_and_update().clone();
-                    self.take(snapshot.as_deref());
+                    return self.take(snapshot.as_deref());
                 }
-                () = at(wake) => {}
+                () = at(wake) => return,
+                _ = marks.tick() => self.progress.mark(),
             }
         }
     }
@@ -156,8 +177,14 @@ impl Network {
                 return true;
             }
         };
+        let wanted =
+            if self.is_ours { self.improve(&actual, may_wait).await } else { Some(Wanted::default()) };
+        let Some(wanted) = wanted else {
+            tracing::error!("the kernel does not answer a request for a change");
+            self.failures += 1;
+            return true;
+        };
         self.failures = 0;
-        let wanted = if self.is_ours { self.improve(&actual, may_wait).await } else { Wanted::default() };
         let newest = Arc::new(status(&actual, &wanted));
         self.status.send_if_modified(|published| {
             let is_new = *published != newest;
@@ -167,12 +194,12 @@ impl Network {
         !self.refused.is_empty()
     }
 
-    async fn improve(&mut self, actual: &Actual, may_wait: bool) -> Wanted {
+    /// What the network should be, after an attempt to make it so; `None` when the kernel does not answer.
+    async fn improve(&mut self, actual: &Actual, may_wait: bool) -> Option<Wanted> {
         let settings = self.settings.clone().unwrap_or_default();
         self.search(&settings, &actual.links);
         if self.settings.is_none() && may_wait {
-            self.begin(&settings.interfaces(), &actual.links).await;
-            return Wanted::default();
+            return self.begin(&settings.interfaces(), &actual.links).await.map(|()| Wanted::default());
         }
         let acquired = self
             .searches
@@ -182,7 +209,7 @@ impl Network {
         let mut refused = Vec::new();
         for change in plan::changes(actual, &wanted) {
             let words = change.in_words(&actual.links);
-            match self.kernel.make(change).await {
+            match self.make(change).await? {
                 Ok(()) => {
                     tracing::info!("{words}");
                     if let Change::AddAddress(placed) = change {
@@ -191,26 +218,34 @@ impl Network {
                 }
                 Err(error) => {
                     if !self.refused.contains(&change) {
-                        tracing::warn!(%error, "the kernel refuses {words}; tried again every 5 s");
+                        tracing::warn!(%error, "refused by the kernel: {words}; tried again every 5 s");
                     }
                     refused.push(change);
                 }
             }
         }
         self.refused = refused;
-        wanted
+        Some(wanted)
     }
 
-    /// Before the settings are known: cables are looked for, nothing else.
-    async fn begin(&self, interfaces: &[Interface], links: &[Link]) {
+    /// One change, and whether the kernel took it; `None` when it does not answer.
+    async fn make(&self, change: Change) -> Option<Result<(), rtnetlink::Error>> {
+        let outcome = timeout(KERNEL_ANSWERS_WITHIN, self.kernel.make(change)).await.ok();
+        self.progress.mark();
+        outcome
+    }
+
+    /// Before the settings are known: cables are looked for, nothing else. `None` when the kernel does not answer.
+    async fn begin(&self, interfaces: &[Interface], links: &[Link]) -> Option<()> {
         let used = |link: &&Link| {
             link.is_loopback || interfaces.iter().any(|interface| interface.name.0 == link.name)
         };
         for link in links.iter().filter(|link| !link.is_up).filter(used) {
-            if let Err(error) = self.kernel.make(Change::Up(link.index)).await {
+            if let Err(error) = self.make(Change::Up(link.index)).await? {
                 tracing::warn!(interface = link.name, %error, "cannot be brought up");
             }
         }
+        Some(())
     }
 
     /// Has exactly the interfaces searched that are to get their address by DHCP.

@@ -183,7 +183,7 @@ impl Change {
             Self::AddAddress(Placed { index, address, prefix, .. }) => {
                 format!("{address}/{prefix} on {}", name(*index))
             }
-            Self::RemoveRoute(route) => format!("no gateway {} on {}", route.gateway, name(route.index)),
+            Self::RemoveRoute(route) => format!("gateway {} off {}", route.gateway, name(route.index)),
             Self::AddRoute { route, .. } => format!("gateway {} on {}", route.gateway, name(route.index)),
         }
     }
@@ -206,6 +206,13 @@ pub(crate) fn changes(actual: &Actual, wanted: &Wanted) -> Vec<Change> {
             }
         }
     }
+    // Before their addresses, which would take them along.
+    for has in &actual.routes {
+        let may_stay = wanted.route.is_none() && wanted.undecided.contains(&has.index);
+        if wanted.route != Some(*has) && !may_stay {
+            changes.push(Change::RemoveRoute(*has));
+        }
+    }
     let same = |a: &Placed, b: &Placed| (a.index, a.address, a.prefix) == (b.index, b.address, b.prefix);
     for has in &actual.addresses {
         let is_removable = is_ours_to_remove(has, &actual.links) && !wanted.undecided.contains(&has.index);
@@ -216,12 +223,6 @@ pub(crate) fn changes(actual: &Actual, wanted: &Wanted) -> Vec<Change> {
     for want in &wanted.addresses {
         if !actual.addresses.iter().any(|has| same(has, want)) {
             changes.push(Change::AddAddress(*want));
-        }
-    }
-    for has in &actual.routes {
-        let may_stay = wanted.route.is_none() && wanted.undecided.contains(&has.index);
-        if wanted.route != Some(*has) && !may_stay {
-            changes.push(Change::RemoveRoute(*has));
         }
     }
     if let Some(route) = wanted.route

@@ -156,7 +156,7 @@ fn a_lost_lease_takes_address_and_route_away() {
     let route = Route { index: 2, gateway: Ipv4Addr::new(10, 0, 2, 2) };
     assert_eq!(
         changes(&actual, &without),
-        [Change::RemoveAddress(placed(2, "10.0.2.15/24")), Change::RemoveRoute(route)]
+        [Change::RemoveRoute(route), Change::RemoveAddress(placed(2, "10.0.2.15/24"))]
     );
 }
 
@@ -200,5 +200,6 @@ fn a_change_is_told_in_words() {
     assert_eq!(words(Change::RemoveAddress(placed(9, "10.0.2.15/24"))), "10.0.2.15/24 off interface 9");
     let route = Route { index: 3, gateway: Ipv4Addr::new(10, 0, 2, 2) };
     assert_eq!(words(Change::AddRoute { route, on_link: true }), "gateway 10.0.2.2 on eth1");
+    assert_eq!(words(Change::RemoveRoute(route)), "gateway 10.0.2.2 off eth1");
     assert_eq!(words(Change::Up(2)), "eth0 up");
 }
