@@ -85,6 +85,13 @@ impl Header {
         Self::parse(&sector, at, disk.sectors())
     }
 
+    /// Where the primary header says that the backup one is. Nothing of it is checked: what is found there is.
+    pub(crate) fn stated_backup<B: Blocks>(disk: &mut B) -> Result<u64, GptError> {
+        let mut sector = [0; SECTOR];
+        disk.read(Lba(1), &mut sector).map_err(|_| GptError::Device)?;
+        Ok(u64_at(&sector, 32))
+    }
+
     fn parse(sector: &[u8; SECTOR], at: u64, disk_sectors: u64) -> Result<Self, GptError> {
         let size = usize::try_from(u32_at(sector, 12)).map_err(|_| GptError::Header)?;
         if !sector.starts_with(b"EFI PART") || !(92..=SECTOR).contains(&size) {

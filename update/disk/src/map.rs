@@ -11,6 +11,8 @@ use crate::{Blocks, GptError, Guid, Lba, Role, SECTOR, SECTORS_PER_MIB, TABLE_BY
 /// Where the first partition starts; before it lie MBR, primary table and slack for alignment.
 const FIRST_PARTITION: u64 = SECTORS_PER_MIB;
 const FIRST_USABLE: u64 = 34;
+/// Size of the disk images that are shipped: 512 MiB.
+const SHIPPED_SECTORS: u64 = 512 * SECTORS_PER_MIB;
 
 /// One partition of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,24 @@ impl PartitionMap {
     pub fn read<B: Blocks>(disk: &mut B) -> Result<Self, GptError> {
         let primary = Self::read_copy(disk, 1, Source::Primary);
         let Err(fault) = primary else { return primary };
+        Self::read_backup(disk).or_else(|_| Self::read_left_behind(disk)).map_err(|_| fault)
+    }
+
+    /// Reads the backup table in the last sectors of `disk`, whatever the primary one is like.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn read_backup<B: Blocks>(disk: &mut B) -> Result<Self, GptError> {
         let last = disk.sectors().saturating_sub(1);
-        Self::read_copy(disk, last, Source::Backup).map_err(|_| fault)
+        Self::read_copy(disk, last, Source::Backup)
+    }
+
+    /// The backup table of a disk that was enlarged and not grown into yet: where the primary header, damaged or
+    /// not, says that it is, else at the end of the disk as shipped. One that growing left behind differs
+    /// in nothing but the size of `data`.
+    fn read_left_behind<B: Blocks>(disk: &mut B) -> Result<Self, GptError> {
+        let stated = Header::stated_backup(disk).and_then(|at| Self::read_copy(disk, at, Source::Backup));
+        stated.or_else(|_| Self::read_copy(disk, SHIPPED_SECTORS.saturating_sub(1), Source::Backup))
     }
 
     fn read_copy<B: Blocks>(disk: &mut B, at: u64, source: Source) -> Result<Self, GptError> {

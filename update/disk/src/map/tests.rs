@@ -63,6 +63,36 @@ fn two_damaged_tables_are_an_error() {
 }
 
 #[test]
+fn an_enlarged_disk_with_a_damaged_primary_is_still_read() {
+    let (small, map) = disk_of(288);
+    let mut bytes = small.bytes().to_vec();
+    bytes.resize(300 * MIB, 0);
+    bytes[SECTOR + 60] ^= 1;
+    let read = PartitionMap::read(&mut RamDisk::from_bytes(bytes.clone())).unwrap();
+    assert_eq!((read.source(), read.parts), (Source::Backup, map.parts));
+    assert_eq!(read.sectors(), 300 * SECTORS_PER_MIB, "it may grow");
+
+    // The whole header is lost: no telling where the end was.
+    bytes[SECTOR..2 * SECTOR].fill(0);
+    assert_eq!(PartitionMap::read(&mut RamDisk::from_bytes(bytes)), Err(GptError::Header));
+    let (shipped, map) = disk_of(512);
+    let mut bytes = shipped.bytes().to_vec();
+    bytes.resize(520 * MIB, 0);
+    bytes[SECTOR..2 * SECTOR].fill(0);
+    assert_eq!(PartitionMap::read(&mut RamDisk::from_bytes(bytes)).unwrap().parts, map.parts);
+}
+
+#[test]
+fn the_backup_is_read_whatever_the_primary_says() {
+    let (mut disk, map) = disk_of(288);
+    assert_eq!(PartitionMap::read_backup(&mut disk).unwrap().parts, map.parts);
+    let end = disk.bytes().len();
+    disk.bytes_mut()[end - SECTOR + 60] ^= 1;
+    assert_eq!(PartitionMap::read_backup(&mut disk), Err(GptError::Header));
+    assert_eq!(PartitionMap::read(&mut disk).unwrap().source(), Source::Primary);
+}
+
+#[test]
 fn overlapping_partitions_are_refused() {
     let (mut disk, mut map) = disk_of(288);
     map.parts[Role::Conf.index()].as_mut().unwrap().start.0 -= 8;
