@@ -27,12 +27,16 @@ const MAX_KEYS: usize = 16;
 pub(crate) struct Report {
     lines: Vec<String>,
     faults: Vec<String>,
+    not_covered: Vec<String>,
 }
 
 impl Report {
     /// Everything, one item a line.
     pub(crate) fn text(&self) -> String {
         let mut text = self.lines.join("\n");
+        if !self.not_covered.is_empty() {
+            text.push_str(&format!("\nnot covered    {}", self.not_covered.join("; ")));
+        }
         match self.faults.as_slice() {
             [] => text.push_str("\nno fault found\n"),
             faults => {
@@ -41,6 +45,11 @@ impl Report {
             }
         }
         text
+    }
+
+    /// What of the file was not looked at, or is vouched for by nobody.
+    pub(crate) fn not_covered(&self) -> &[String] {
+        &self.not_covered
     }
 
     /// What is wrong; empty if everything verified.
@@ -55,6 +64,10 @@ impl Report {
     /// A line of a table: name, then text.
     fn item(&mut self, name: &str, text: impl std::fmt::Display) {
         self.line(format!("  {name:<14} {text}"));
+    }
+
+    fn leave_out(&mut self, what: impl Into<String>) {
+        self.not_covered.push(what.into());
     }
 
     fn fault(&mut self, text: impl Into<String>) {
@@ -83,6 +96,7 @@ pub(crate) fn file(path: &Path, keys: &[PublicKey]) -> anyhow::Result<Report> {
         report.line(format!("{name}: contents of a boot partition"));
         let mut disk = RawDisk::open(path)?;
         firmware::slot(&mut report, &keys, "slot", &mut disk);
+        report.leave_out("root filesystem and loader, which are in other partitions");
     } else if start.starts_with(&qcow2::MAGIC) {
         let reader = qcow2::Reader::open(OnDisk(file)).with_context(|| name.to_string())?;
         report.line(format!("{name}: qcow2 disk image of {} MiB", reader.length() >> 20));

@@ -172,7 +172,10 @@ fn inspect_file(file: &Path, key: Option<&Path>) -> anyhow::Result<bool> {
 fn verify_file(file: &Path, key: &Path) -> anyhow::Result<bool> {
     let report = inspect::file(file, &public_keys(Some(key))?)?;
     if report.faults().is_empty() {
-        say::line(&format!("{}: verified", file.display()));
+        let not_covered = report.not_covered().join("; ");
+        let besides =
+            if not_covered.is_empty() { String::new() } else { format!("; not covered: {not_covered}") };
+        say::line(&format!("{}: verified{besides}", file.display()));
         return Ok(true);
     }
     for fault in report.faults() {

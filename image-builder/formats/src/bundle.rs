@@ -13,7 +13,8 @@
 //!
 //! All numbers are little-endian. Section kind 0 is the manifest area (manifest and signature, at
 //! most 64 KiB) and comes first; the other kinds are those of the manifest's parts. A kind that the
-//! reader does not know is skipped, so that a later firmware may carry more.
+//! reader does not know is skipped, so that a later firmware may carry more. Padding that is not zero
+//! and bytes behind the last section are refused: nothing rides along that nobody vouches for.
 //!
 //! The header is not signed and need not be: it only says where sections begin. The reader takes
 //! sizes and digests from the manifest, after its signature held, and refuses a header that says

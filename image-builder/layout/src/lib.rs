@@ -22,6 +22,7 @@ use evener_slot_table::{COPIES, SlotFacts, SlotRecord, SlotState, SlotTable};
 use sha2::{Digest, Sha256};
 
 mod mbr;
+pub use mbr::NO_BIOS_LOADER;
 
 /// Where UEFI firmware looks on removable and unknown media (UEFI 2.10 §3.5.1.1).
 pub const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";

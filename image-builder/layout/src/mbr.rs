@@ -23,7 +23,7 @@ const CODE: [u8; 25] = [
 ];
 
 /// The 440 bytes of boot code.
-pub(crate) const NO_BIOS_LOADER: [u8; 440] = {
+pub const NO_BIOS_LOADER: [u8; 440] = {
     let mut boot = [0; 440];
     let mut at = 0;
     while at < CODE.len() {

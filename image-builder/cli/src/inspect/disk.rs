@@ -1,8 +1,9 @@
 //! A whole disk: partition table, slot table, slots, EFI system partitions.
 
 use anyhow::bail;
-use evener_disk::{Blocks, PartitionMap, Role, Slot, Source};
+use evener_disk::{Blocks, Lba, PartitionMap, Role, SECTOR, Slot, Source};
 use evener_formats::fat16::extract;
+use evener_layout::NO_BIOS_LOADER;
 use evener_manifest::{Keyset, Part};
 use evener_recipes::{hex, sha256};
 use evener_slot_table::{CopyState, Failure, Loaded, SlotRecord, SlotState, load};
@@ -23,6 +24,8 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
         Err(fault) => bail!("{fault}"),
     };
     partition_table(report, &map);
+    backup_table(report, &map, disk);
+    boot_code(report, disk);
     let loaded = map.window(&mut *disk, Role::SlotTable).map(|mut window| load(&mut window));
     if let Some(loaded) = &loaded {
         slot_table(report, loaded);
@@ -54,7 +57,32 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
         report.line(role.to_string());
         esp(report, &map, disk, role, loader.as_ref());
     }
+    report.leave_out("conf and data, which a unit writes itself");
+    report.leave_out("other files on the EFI system partitions, the BIOS boot partition, unused sectors");
     Ok(())
+}
+
+/// The copy that counts when the primary one is damaged must say the same.
+fn backup_table<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B) {
+    match PartitionMap::read_backup(disk) {
+        Err(fault) => report.fault(format!("partition table: the backup copy is damaged: {fault}")),
+        Ok(backup) => {
+            let same = |role| backup.get(role) == map.get(role);
+            if backup.disk() != map.disk() || !Role::ALL.into_iter().all(same) {
+                report.fault("partition table: the backup copy differs from the primary one");
+            }
+        }
+    }
+}
+
+/// What a BIOS would run.
+fn boot_code<B: Blocks>(report: &mut Report, disk: &mut B) {
+    let mut sector = [0; SECTOR];
+    if disk.read(Lba(0), &mut sector).is_err() {
+        report.fault("boot sector: cannot be read");
+    } else if !sector.starts_with(&NO_BIOS_LOADER) || !sector.ends_with(&[0x55, 0xaa]) {
+        report.fault("boot sector: its code is not Evener's");
+    }
 }
 
 /// What operators call a slot.
@@ -99,6 +127,9 @@ fn slot_table(report: &mut Report, loaded: &Loaded) {
             CopyState::Invalid(fault) => format!("not valid: {fault}"),
             CopyState::Unreadable => "cannot be read".to_owned(),
         };
+        if !matches!(copy, CopyState::Valid(_)) {
+            report.fault(format!("slot table: copy {number} {state}"));
+        }
         report.item(&format!("copy {number}"), state);
     }
     let Some(table) = &loaded.table else { return };

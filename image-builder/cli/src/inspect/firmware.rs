@@ -54,6 +54,10 @@ pub(super) fn bundle(report: &mut Report, keys: &Keyset<'_>, name: &str, path: &
         report.fault(error.to_string());
         return Ok(());
     }
+    if reader.unvouched() > 0 {
+        let bytes = reader.unvouched();
+        report.leave_out(format!("{bytes} bytes in sections that the manifest does not name"));
+    }
     if let Ok(verified) = Header::parse(reader.area()).and_then(|h| h.verify(keys)) {
         tree(report, name, &verified.verity(), &rootfs);
     }

@@ -38,6 +38,12 @@ pub enum BundleError {
     /// A part that the manifest names is not in the file.
     #[error("the file has no {0}, which its manifest names")]
     MissingPart(PartKind),
+    /// Bytes between sections, which nobody vouches for, are not zero.
+    #[error("the padding before offset {0} is not zero")]
+    Padding(u64),
+    /// There is more behind the last section.
+    #[error("the file goes on behind its content, which ends at offset {0}")]
+    Trailing(u64),
     /// The file ended too early.
     #[error("the file ends at offset {0}, in the middle of its content")]
     Truncated(u64),
@@ -80,9 +86,11 @@ enum State {
         check: Box<PartCheck>,
         start: u64,
     },
+    /// Passes over a section of an unknown kind, then over `padding` zeros; the latter also behind the others.
     Skip {
         next: usize,
         left: u64,
+        padding: u64,
     },
     End,
 }
@@ -97,6 +105,7 @@ pub struct Reader<'k> {
     /// Header, then manifest area: the only bytes that are held.
     held: Vec<u8>,
     expected: Vec<Part>,
+    unvouched: u64,
 }
 
 impl<'k> Reader<'k> {
@@ -110,7 +119,14 @@ impl<'k> Reader<'k> {
             sections: Vec::new(),
             held: Vec::with_capacity(HEADER_BYTES),
             expected: Vec::new(),
+            unvouched: 0,
         }
+    }
+
+    /// Bytes so far in sections that the manifest does not name: passed over, and vouched for by nobody.
+    #[must_use]
+    pub fn unvouched(&self) -> u64 {
+        self.unvouched
     }
 
     /// Manifest and signature; empty before [`Event::Manifest`].
@@ -130,6 +146,9 @@ impl<'k> Reader<'k> {
     pub fn push<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Event<'i>), BundleError> {
         let (taken, event) = self.step(input)?;
         self.offset = self.offset.saturating_add(taken as u64);
+        if event == Event::End && taken < input.len() {
+            return Err(BundleError::Trailing(self.offset));
+        }
         Ok((taken, event))
     }
 
@@ -164,7 +183,7 @@ impl<'k> Reader<'k> {
                 if self.held.len() as u64 == *left {
                     let (next, padding) = (*next, padding(*left));
                     self.verify()?;
-                    self.state = State::Skip { next, left: padding };
+                    self.state = State::Skip { next, left: 0, padding };
                     return Ok((taken, Event::Manifest));
                 }
                 Ok((taken, Event::More))
@@ -175,7 +194,7 @@ impl<'k> Reader<'k> {
                     let fault = PartCheck::clone(check).finish();
                     fault.map_err(|fault| BundleError::Part { kind: part.kind, offset: start, fault })?;
                     self.expected.retain(|p| p.kind != part.kind);
-                    self.state = State::Skip { next, left: padding(part.size) };
+                    self.state = State::Skip { next, left: 0, padding: padding(part.size) };
                     return Ok((0, Event::PartDone(part)));
                 }
                 let bytes = front(input, *left);
@@ -186,10 +205,16 @@ impl<'k> Reader<'k> {
                 *left = left.saturating_sub(bytes.len() as u64);
                 Ok((bytes.len(), Event::Data(*part, bytes)))
             }
-            State::Skip { next, left } => {
-                let skipped = front(input, *left).len();
-                *left = left.saturating_sub(skipped as u64);
-                if *left == 0 {
+            State::Skip { next, left, padding } => {
+                let unknown = front(input, *left).len();
+                let zeros = front(input.get(unknown..).unwrap_or_default(), *padding);
+                let skipped = unknown.saturating_add(zeros.len());
+                if zeros.iter().any(|byte| *byte != 0) {
+                    return Err(BundleError::Padding(self.offset.saturating_add(skipped as u64)));
+                }
+                *left = left.saturating_sub(unknown as u64);
+                *padding = padding.saturating_sub(zeros.len() as u64);
+                if *left == 0 && *padding == 0 {
                     self.state = State::Begin(*next);
                     return self.after_skip(skipped);
                 }
@@ -229,7 +254,8 @@ impl<'k> Reader<'k> {
             }
             State::Part { next, left: size, part: *part, check: Box::new(part.checker()), start: self.offset }
         } else {
-            State::Skip { next, left: size.saturating_add(padding(size)) }
+            self.unvouched = self.unvouched.saturating_add(size);
+            State::Skip { next, left: size, padding: padding(size) }
         };
         Ok((0, Event::More))
     }

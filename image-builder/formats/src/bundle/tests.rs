@@ -113,12 +113,28 @@ fn every_flipped_byte_that_means_something_is_refused() {
     let file = flat(&encode(&area, &parts).unwrap());
     let manifest_end = 512 + area.len();
     let kernel = manifest_end.next_multiple_of(512);
-    // The header, the manifest area, and the kernel; padding behind them carries no meaning.
-    let meaningful = (0..manifest_end).step_by(13).chain((kernel..kernel + 10_001).step_by(501));
+    // The header, the manifest area, the kernel, and the padding behind both.
+    let padding = (manifest_end..kernel).chain(kernel + 10_001..(kernel + 10_001).next_multiple_of(512));
+    assert!(padding.clone().count() > 100);
+    let meaningful =
+        (0..manifest_end).step_by(13).chain((kernel..kernel + 10_001).step_by(501)).chain(padding.step_by(7));
     for at in meaningful {
         let mut bad = file.clone();
         bad[at] ^= 0x10;
         assert!(read(&bad, 4096).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn what_follows_the_content_is_refused_whatever_the_pieces() {
+    let parts = parts();
+    let mut file = flat(&encode(&area(&parts), &parts).unwrap());
+    let end = u64::try_from(file.len()).unwrap();
+    for byte in [0, 7] {
+        file.push(byte);
+        for piece in [1, 512, 4096, file.len()] {
+            assert_eq!(read(&file, piece), Err(BundleError::Trailing(end)), "pieces of {piece}");
+        }
     }
 }
 
@@ -148,8 +164,13 @@ fn a_part_of_an_unknown_kind_is_skipped() {
     file[16 + 4 * 16 + 8] = 200;
     let crc = CRC.checksum(&file[..508]);
     file[508..512].copy_from_slice(&crc.to_le_bytes());
-    file.extend([0xaa; 512]);
-    assert_eq!(read(&file, 4096).unwrap().len(), 3);
+    file.extend([0xaa; 200]);
+    file.extend([0; 312]);
+    for piece in [1, 100, 4096, file.len()] {
+        assert_eq!(read(&file, piece).unwrap().len(), 3);
+    }
+    *file.last_mut().unwrap() = 1;
+    assert!(matches!(read(&file, 4096), Err(BundleError::Padding(_))));
 }
 
 #[test]
