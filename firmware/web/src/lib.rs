@@ -18,6 +18,7 @@ mod api;
 mod app;
 mod assets;
 mod clock;
+mod door;
 mod form;
 mod gate;
 mod guard;
@@ -28,6 +29,7 @@ mod password;
 mod rates;
 mod serve;
 mod session;
+mod stall;
 mod status;
 mod throttle;
 mod unit;
@@ -101,7 +103,7 @@ pub fn app(app: App) -> Router {
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When the certificate, the first listener or the lifeline cannot be had; in words.
+/// When the certificate or the lifeline cannot be had; in words. A port that cannot be had is none: see [`listen`].
 pub fn run(dirs: Dirs) -> anyhow::Result<()> {
     evener_observe::start_log(Service::Web.name());
     // One thread: an operator's pages need no more, and it costs the least memory.
@@ -118,6 +120,7 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     let state = App::new(&dirs.run, &unit_id(&own)?, Clock::real())?;
 
     let mut config = state.config();
+    let net = evener_ipc::subscribe(dirs.run.clone(), Service::Net, net::Request::Subscribe);
     let first = tokio::time::timeout(CONFIG_WITHIN, config.wait_for(Option::is_some)).await;
     let first = first.ok().and_then(Result::ok).and_then(|snapshot| snapshot.as_ref().map(Arc::clone));
     let identity = if Identity::exists(&own) {
@@ -125,15 +128,24 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     } else {
         let mut names = vec![String::from("localhost"), String::from("127.0.0.1"), String::from("::1")];
         names.extend(first.iter().map(|snapshot| snapshot.config.unit.hostname.clone()));
-        names.extend(addresses(&dirs).await.iter().map(ToString::to_string));
+        names.extend(addresses(net.clone()).await.iter().map(ToString::to_string));
         Identity::load_or_make(&own, &names)?
     };
     tracing::info!(sha256 = identity.fingerprint(), "certificate");
 
     let mut listeners = listen::Listeners::new(lifeline.clone(), kept);
     let port = first.map(|snapshot| snapshot.config.unit.web_port);
-    let listener = listeners.open(port).await?;
-    let mut server = Server::new(tls_config(&identity)?, app(state));
+    let listener = loop {
+        if let Some(listener) = listeners.open_somewhere(port).await {
+            break listener;
+        }
+        tokio::select! {
+            () = lifeline.stopped() => return Ok(()),
+            () = tokio::time::sleep(listen::RETRY) => {}
+        }
+    };
+    let door = door::Door::new(config.clone(), net);
+    let mut server = Server::new(tls_config(&identity)?, app(state), door);
     lifeline.ready().await;
     server.run(listener, &mut listeners, config, lifeline.stopped()).await;
     server.drain().await;
@@ -141,9 +153,7 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
 }
 
 /// The unit's addresses, as soon as it has some.
-async fn addresses(dirs: &Dirs) -> Vec<IpAddr> {
-    let mut status: evener_ipc::Subscription<net::NetStatus> =
-        evener_ipc::subscribe(dirs.run.clone(), Service::Net, net::Request::Subscribe);
+async fn addresses(mut status: evener_ipc::Subscription<net::NetStatus>) -> Vec<IpAddr> {
     let of = |status: &net::NetStatus| -> Vec<IpAddr> {
         status
             .interfaces

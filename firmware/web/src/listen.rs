@@ -1,5 +1,8 @@
 //! The listening socket: one for IPv4 and IPv6, kept by init across our restarts, moved when the operator sets
 //! another port.
+//!
+//! A port that cannot be had does not end the service: nobody could set another one then. The pages stay where
+//! they are, or come up on 8443, and go to the wanted port as soon as they can.
 
 use crate::WebError;
 use evener_api::lifeline::ListenerKey;
@@ -8,10 +11,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdTcpListener};
 use std::os::fd::AsFd;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The port while no configuration says another.
 const DEFAULT_PORT: u16 = 8443;
+/// Pause before a port that could not be had is tried again.
+pub(crate) const RETRY: Duration = Duration::from_secs(5);
 /// Connections that wait in the kernel to be accepted.
 const BACKLOG: i32 = 256;
 
@@ -20,6 +26,8 @@ const BACKLOG: i32 = 256;
 pub(crate) struct Listeners {
     lifeline: Lifeline,
     kept: Kept,
+    /// Where the pages are when the wanted port cannot be had.
+    pub(crate) fallback: u16,
 }
 
 /// A listener and the port that it was asked for.
@@ -33,7 +41,7 @@ pub(crate) struct Listening {
 impl Listeners {
     /// `kept`: what init had from our former life.
     pub(crate) fn new(lifeline: Lifeline, kept: Kept) -> Self {
-        Self { lifeline, kept }
+        Self { lifeline, kept, fallback: DEFAULT_PORT }
     }
 
     /// A listener on `port`; with `None` on the port of our former life, else the default.
@@ -67,9 +75,34 @@ impl Listeners {
         Ok(Listening { socket, port, key })
     }
 
+    /// As [`open`](Self::open), or on 8443 when that port cannot be had; `None` when neither can.
+    pub(crate) async fn open_somewhere(&mut self, port: Option<u16>) -> Option<Listening> {
+        let error = match self.open(port).await {
+            Ok(listening) => return Some(listening),
+            Err(error) => error,
+        };
+        let instead = self.fallback;
+        tracing::error!(error = why(&error), instead, "the pages are not on the port that they should be on");
+        match self.open(Some(instead)).await {
+            Ok(listening) => Some(listening),
+            Err(error) => {
+                tracing::error!(error = why(&error), "the pages are on no port at all: nobody can sign in");
+                None
+            }
+        }
+    }
+
     /// Gives a listener up.
     pub(crate) async fn close(&self, listening: Listening) {
         self.lifeline.forget(listening.key).await;
+    }
+}
+
+/// The error with the kernel's reason, in one line.
+pub(crate) fn why(error: &WebError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

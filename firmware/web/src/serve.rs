@@ -2,8 +2,10 @@
 
 use crate::WebError;
 use crate::app::Source;
+use crate::door::{Door, Place};
 use crate::identity::Identity;
-use crate::listen::{Listeners, Listening};
+use crate::listen::{Listeners, Listening, RETRY, why};
+use crate::stall::Stalling;
 use axum::Router;
 use evener_api::control::Snapshot;
 use evener_ipc::Subscription;
@@ -57,18 +59,19 @@ pub(crate) fn tls_config(identity: &Identity) -> Result<rustls::ServerConfig, We
 pub(crate) struct Server {
     tls: Arc<rustls::ServerConfig>,
     router: Router,
+    door: Door,
     permits: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
 
 impl Server {
     /// Not accepting yet.
-    pub(crate) fn new(tls: rustls::ServerConfig, router: Router) -> Self {
+    pub(crate) fn new(tls: rustls::ServerConfig, router: Router, door: Door) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS as usize));
-        Self { tls: Arc::new(tls), router, permits, stopping: watch::Sender::new(false) }
+        Self { tls: Arc::new(tls), router, door, permits, stopping: watch::Sender::new(false) }
     }
 
-    /// Accepts until `stop`, on another port as soon as the configuration says so.
+    /// Accepts until `stop`, on another port as soon as the configuration says so and the port can be had.
     pub(crate) async fn run(
         &mut self,
         mut listening: Listening,
@@ -77,21 +80,31 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) {
         let mut stop = std::pin::pin!(stop);
+        let port_of = |config: &mut Subscription<Snapshot>| {
+            config.borrow_and_update().as_ref().map(|now| now.config.unit.web_port)
+        };
+        let mut wanted = port_of(&mut config).unwrap_or(listening.port);
+        let mut retry = tokio::time::interval(RETRY);
+        let mut told = false;
         loop {
             tokio::select! {
                 () = &mut stop => return,
                 () = self.accept_one(&listening) => {}
                 Ok(()) = config.changed() => {
-                    let port = config.borrow_and_update().as_ref().map(|now| now.config.unit.web_port);
-                    if let Some(port) = port.filter(|port| *port != listening.port) {
-                        match listeners.open(Some(port)).await {
-                            Ok(new) => listeners.close(std::mem::replace(&mut listening, new)).await,
-                            Err(error) => {
-                                tracing::error!(%error, stays = listening.port, "the pages cannot move");
-                            }
+                    wanted = port_of(&mut config).unwrap_or(wanted);
+                    retry.reset_immediately();
+                    told = false;
+                }
+                _ = retry.tick(), if wanted != listening.port => match listeners.open(Some(wanted)).await {
+                    Ok(new) => listeners.close(std::mem::replace(&mut listening, new)).await,
+                    Err(error) => {
+                        let stays = listening.port;
+                        // Once: it will be tried every few seconds, for hours if need be.
+                        if !std::mem::replace(&mut told, true) {
+                        tracing::error!(error = why(&error), stays, "the pages cannot move to their port yet");
                         }
                     }
-                }
+                },
             }
         }
     }
@@ -100,7 +113,13 @@ impl Server {
     pub(crate) async fn accept_one(&self, listening: &Listening) {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
         match listening.socket.accept().await {
-            Ok((stream, peer)) => self.spawn(stream, peer.ip(), permit),
+            Ok((stream, peer)) => {
+                let local = stream.local_addr().map(|local| local.ip());
+                // Who is refused has its connection closed, and nothing of it is read.
+                if let Some(place) = local.ok().and_then(|local| self.door.admit(local, peer.ip())) {
+                    self.spawn(stream, peer.ip(), (permit, place));
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -114,7 +133,7 @@ impl Server {
         let _ = tokio::time::timeout(DRAIN, self.permits.acquire_many(CONNECTIONS)).await;
     }
 
-    fn spawn(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
+    fn spawn(&self, stream: TcpStream, peer: IpAddr, held: (OwnedSemaphorePermit, Place)) {
         let tls = TlsAcceptor::from(Arc::clone(&self.tls));
         let router = self.router.clone().layer(axum::Extension(Source(peer.to_canonical())));
         let stopping = self.stopping.subscribe();
@@ -122,15 +141,14 @@ impl Server {
             if let Some(stream) = handshake(stream, &tls).await {
                 serve(stream, router, stopping).await;
             }
-            drop(permit);
+            drop(held);
         });
     }
 }
 
-async fn handshake(
-    mut stream: TcpStream,
-    tls: &TlsAcceptor,
-) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+type TlsStream = tokio_rustls::server::TlsStream<Stalling<TcpStream>>;
+
+async fn handshake(mut stream: TcpStream, tls: &TlsAcceptor) -> Option<TlsStream> {
     let shake = async {
         let mut first = [0];
         if stream.peek(&mut first).await.ok()? == 0 {
@@ -149,16 +167,12 @@ async fn handshake(
             return None;
         }
         // Scanners and browsers that do not trust the certificate end here; neither is worth a line.
-        tls.accept(stream).await.ok()
+        tls.accept(Stalling::new(stream)).await.ok()
     };
     tokio::time::timeout(HANDSHAKE, shake).await.ok()?
 }
 
-async fn serve(
-    stream: tokio_rustls::server::TlsStream<TcpStream>,
-    router: Router,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn serve(stream: TlsStream, router: Router, mut stopping: watch::Receiver<bool>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)

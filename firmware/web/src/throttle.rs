@@ -115,7 +115,7 @@ fn user_key(user: &str) -> Key {
 }
 
 /// The network that one guesser is assumed to own.
-fn network(source: IpAddr) -> IpAddr {
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

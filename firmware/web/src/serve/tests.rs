@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::client::TlsStream as ClientStream;
 
 /// A server that runs until its sender is dropped, and what a client needs to trust it.
 struct Running {
@@ -30,13 +30,25 @@ async fn start(router: Router) -> Running {
     let data = tempfile::tempdir().unwrap();
     let names = ["localhost", "127.0.0.1"].map(String::from);
     let identity = Identity::load_or_make(data.path(), &names).unwrap();
-    let certificate = identity.certificate.clone();
     let (lifeline, kept) = Lifeline::start().await.unwrap();
     let mut listeners = Listeners::new(lifeline, kept);
-    let listening = listeners.open(Some(0)).await.unwrap();
+    start_on(router, listeners.open(Some(0)).await.unwrap(), listeners, identity, data, 0).await
+}
+
+/// As [`start`], on this listener, with `wanted` as the configuration's port.
+async fn start_on(
+    router: Router,
+    listening: Listening,
+    mut listeners: Listeners,
+    identity: Identity,
+    data: tempfile::TempDir,
+    wanted: u16,
+) -> Running {
+    let certificate = identity.certificate.clone();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listening.socket.local_addr().unwrap().port()));
-    let mut server = Server::new(tls_config(&identity).unwrap(), router);
-    let (config, seen) = watch::channel(snapshot(0));
+    let (config, seen) = watch::channel(snapshot(wanted));
+    let door = Door::new(seen.clone(), watch::channel(None).1);
+    let mut server = Server::new(tls_config(&identity).unwrap(), router, door);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let task = tokio::spawn(async move {
         let stopped = async { _ = stopped.await };
@@ -55,7 +67,7 @@ async fn connect(
     running: &Running,
     address: SocketAddr,
     versions: &[&'static rustls::SupportedProtocolVersion],
-) -> std::io::Result<TlsStream<TcpStream>> {
+) -> std::io::Result<ClientStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(running.certificate.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -69,7 +81,7 @@ async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-async fn ask(stream: &mut TlsStream<TcpStream>, request: &str) -> String {
+async fn ask(stream: &mut ClientStream<TcpStream>, request: &str) -> String {
     // Who is refused early cannot send all of it; the answer counts.
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
@@ -156,6 +168,59 @@ async fn moves_to_the_port_that_the_configuration_names() {
     let answer = tokio::time::timeout(Duration::from_secs(5), moved).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"));
     assert!(TcpStream::connect(running.address).await.is_err(), "the old port is given up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_is_taken_is_waited_for_on_another() {
+    let taken = StdListener::bind("[::]:0").unwrap();
+    let wanted = taken.local_addr().unwrap().port();
+    let data = tempfile::tempdir().unwrap();
+    let identity = Identity::load_or_make(data.path(), &[String::from("localhost")]).unwrap();
+    let (lifeline, kept) = Lifeline::start().await.unwrap();
+    let mut listeners = Listeners::new(lifeline, kept);
+    assert_eq!(listeners.fallback, 8443);
+    listeners.fallback = 0;
+    let listening = listeners.open_somewhere(Some(wanted)).await.unwrap();
+    let running = start_on(hello(), listening, listeners, identity, data, wanted).await;
+    let mut stream = connect(&running, running.address, rustls::ALL_VERSIONS).await.unwrap();
+    assert!(ask(&mut stream, GET).await.starts_with("HTTP/1.1 200"), "the pages are there meanwhile");
+
+    drop(taken);
+    let there = SocketAddr::from((Ipv4Addr::LOCALHOST, wanted));
+    // This clock jumps, so the tries come at once.
+    tokio::time::sleep(2 * RETRY).await;
+    let mut stream = connect(&running, there, rustls::ALL_VERSIONS).await.unwrap();
+    assert!(ask(&mut stream, GET).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn one_source_cannot_take_every_place() {
+    let running = start(hello()).await;
+    let mut held = Vec::new();
+    for _ in 0..crate::door::OF_ONE_SOURCE {
+        held.push(connect(&running, running.address, rustls::ALL_VERSIONS).await.unwrap());
+    }
+    assert!(connect(&running, running.address, rustls::ALL_VERSIONS).await.is_err());
+    let elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    elsewhere.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+    let mut stream = elsewhere.connect(running.address).await.unwrap();
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "another source is served: {answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_its_answer_loses_it() {
+    const LENGTH: usize = 64 << 20;
+    let running = start(Router::new().route("/", get(|| async { vec![b'x'; LENGTH] }))).await;
+    let mut stream = connect(&running, running.address, rustls::ALL_VERSIONS).await.unwrap();
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    tokio::time::sleep(2 * crate::stall::STALL).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.len() < LENGTH, "all of it came: {}", answer.len());
 }
 
 #[tokio::test]
