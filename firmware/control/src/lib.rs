@@ -35,7 +35,10 @@ use evener_observe::Dirs;
 use evener_store::{Directory, Store, StoreWarning};
 use evener_sys::disk::{FileBlocks, partition_path};
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Time without a moment in which changes could be made, after which heartbeats pause. Slow disks take their time.
+const WORK_WITHIN: Duration = Duration::from_secs(60);
 
 /// The generations of this unit.
 type Generations = Store<Directory, FileBlocks>;
@@ -54,6 +57,7 @@ pub fn run(dirs: Dirs) -> anyhow::Result<()> {
         // Disks may be slow and a password takes time to hash; the heart goes on beating beside it.
         let control = tokio::task::spawn_blocking(|| server::Control::start(dirs)).await??;
         lifeline.ready().await;
+        control.prove_work(lifeline.progress(WORK_WITHIN));
         control.serve(lifeline.stopped()).await;
         Ok(())
     })

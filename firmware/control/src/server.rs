@@ -10,10 +10,10 @@ use crate::{begin, open_store, policy};
 use anyhow::Context;
 use evener_api::Service;
 use evener_api::control::{Accepted, Reply, Request, Snapshot, Transaction};
-use evener_ipc::{Connection, IpcError, Listener, Peer, publish};
+use evener_ipc::{Connection, IpcError, Listener, Peer, Progress, publish};
 use evener_observe::Dirs;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 const MAX_CONNECTIONS: usize = 64;
 /// How long a connection may ask nothing, and how long an answer may take to be read.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two looks at the writer's lock.
+const PROVE_EVERY: Duration = Duration::from_millis(500);
 /// How long answers that are under way have when the service stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -61,6 +63,21 @@ impl Control {
         };
         let listener = Listener::bind(&dirs.run, Service::Control).context("cannot serve")?;
         Ok(Self { dirs, listener, state: Arc::new(state) })
+    }
+
+    /// Leaves a mark whenever changes can be made: a writer that hangs, on a disk that does not answer, holds its lock
+    /// for ever, while reading still works.
+    pub(crate) fn prove_work(&self, progress: Progress) {
+        let state = Arc::clone(&self.state);
+        tokio::spawn(async move {
+            let mut again = tokio::time::interval(PROVE_EVERY);
+            loop {
+                again.tick().await;
+                if !matches!(state.writer.try_lock(), Err(TryLockError::WouldBlock)) {
+                    progress.mark();
+                }
+            }
+        });
     }
 
     /// Serves until `stopped` resolves, and then until what was asked is answered.

@@ -43,6 +43,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(4);
 const WORKER_SILENCE: u32 = 10;
 /// How often what could not be bound is tried again, and workers are looked after.
 const TICK: Duration = Duration::from_secs(1);
+/// Time that the director may take for one round, before heartbeats pause.
+const WORK_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the proxy runs.
 #[derive(Clone, Debug)]
@@ -115,9 +117,11 @@ pub async fn operate(
         generation = told.snapshot.as_ref().map(|s| s.generation),
         "serving"
     );
+    let progress = lifeline.progress(WORK_WITHIN);
     let mut tick = tokio::time::interval(TICK);
     let mut stop = std::pin::pin!(stop);
     loop {
+        progress.mark();
         tokio::select! {
             () = &mut stop => break,
             Ok(()) = snapshots.changed() => told.snapshot = snapshots.borrow_and_update().clone().or(told.snapshot),
