@@ -68,14 +68,47 @@ impl Blocks for FileBlocks {
         self.file.write_all_at(data, offset)
     }
 
+    /// Also drops what the kernel still holds of the device, so that a read after this comes from the medium: the
+    /// slot table is read back to learn whether it was written, and its own pages would always say yes.
     fn flush(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    /// Whether the kernel could answer a read of the first sector from memory.
+    fn is_cached(file: &File) -> Result<bool, Errno> {
+        let mut sector = [0; SECTOR];
+        match preadv2(file, &mut [io::IoSliceMut::new(&mut sector)], 0, ReadWriteFlags::NOWAIT) {
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    #[test]
+    fn a_read_after_a_flush_comes_from_the_medium() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(8 * SECTOR as u64).unwrap();
+        let mut blocks = FileBlocks::open(file.path(), true).unwrap();
+        blocks.write(Lba(0), &[7; 8 * SECTOR]).unwrap();
+        match is_cached(blocks.file()) {
+            // A file system in memory has no medium to read from.
+            Err(Errno::OPNOTSUPP) => return,
+            before => assert_eq!(before, Ok(true)),
+        }
+        blocks.flush().unwrap();
+        assert_eq!(is_cached(blocks.file()), Ok(false));
+        let mut back = [0; SECTOR];
+        blocks.read(Lba(0), &mut back).unwrap();
+        assert_eq!(back, [7; SECTOR]);
+    }
 
     #[test]
     fn what_was_written_is_read_and_nothing_outside_is_touched() {
