@@ -27,10 +27,14 @@ pub use refusal::Refusal;
 pub use request::{Outbound, Request, Version, read_request};
 pub use response::{Response, ResponseFault, Toward, read_response};
 
-/// Whether the bytes from `seen` on may complete a head: an empty line, with or without its CR, is in them. Lets
-/// a caller that gets a head byte by byte parse it twice, not once a byte.
+/// Whether a head is to be read now: the bytes from `seen` on have an empty line, with or without its CR, and may
+/// complete it; or there are as many bytes as a head may have, so that it is complete or refused. Lets a caller that
+/// gets a head byte by byte parse it twice, not once a byte.
 #[must_use]
-pub fn may_complete_head(buffer: &[u8], seen: usize) -> bool {
+pub fn is_head_due(buffer: &[u8], seen: usize, limits: HeadLimits) -> bool {
     let fresh = buffer.get(seen.saturating_sub(3)..).unwrap_or_default();
-    seen == 0 || fresh.windows(2).any(|pair| pair == b"\n\n") || fresh.windows(3).any(|end| end == b"\n\r\n")
+    seen == 0
+        || buffer.len() >= limits.bytes
+        || fresh.windows(2).any(|pair| pair == b"\n\n")
+        || fresh.windows(3).any(|end| end == b"\n\r\n")
 }

@@ -131,8 +131,20 @@ fn check<'b>(
     };
     let keep_alive = !connection.close
         && (version == Version::Http11 || connection.keep_alive)
-        && body != BodyReader::UntilClose;
+        && body != BodyReader::UntilClose
+        && !is_doubtful(status, version, coding.is_some(), length);
     Ok(Response { status, body, keep_alive, length, reason, upgrade, fields, connection })
+}
+
+/// Whether the server may think that there is a body where there is none, or the other way round. What follows is then
+/// nothing that the next answer could be read from: 204 with a body or 304 with a coding (RFC 9110 §8.6, RFC 9112
+/// §6.1), and a coding in HTTP/1.0, which knows none.
+fn is_doubtful(status: u16, version: Version, coded: bool, length: Option<u64>) -> bool {
+    match status {
+        204 => coded || length.is_some_and(|length| length > 0),
+        304 => coded,
+        _ => coded && version == Version::Http10,
+    }
 }
 
 impl Response<'_> {

@@ -12,7 +12,7 @@ use crate::session::{Job, Session};
 use crate::timer::Timer;
 use crate::tunnel;
 use bytes::{Buf, BytesMut};
-use evener_http1::{BodyReader, HeadLimits, Toward, Version, Wire, may_complete_head, read_response};
+use evener_http1::{BodyReader, HeadLimits, Toward, Version, Wire, is_head_due, read_response};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -265,11 +265,18 @@ impl Answering<'_> {
         Err(Fault::Unexpected)
     }
 
+    /// Whether this is what some servers say before they close an idle connection: it answers nobody's request. Where
+    /// ours cannot be sent again, it is passed on for what it may be as well.
+    fn is_farewell(&self, head: &Head) -> bool {
+        let repeatable = self.job.idempotent && !self.shared.body_touched.get();
+        self.reused && repeatable && head.status == 408 && !head.server_stays
+    }
+
     /// Reads one head and writes it anew to `out`.
     async fn head(&mut self) -> Result<Head, Fault> {
         let mut seen = 0;
         loop {
-            if !self.input.is_empty() && may_complete_head(self.input, seen) {
+            if !self.input.is_empty() && is_head_due(self.input, seen, ANSWER_LIMITS) {
                 // While the request is still being sent, nobody knows whether the client will ever finish it.
                 let keep_alive = self.keep_alive && self.shared.complete.get();
                 let toward = Toward { version: self.job.version, keep_alive, date: &self.date };
@@ -281,7 +288,7 @@ impl Answering<'_> {
                 });
                 if let Some((head, length)) = read.map_err(Fault::BadAnswer)? {
                     self.input.advance(length);
-                    return Ok(head);
+                    return if self.is_farewell(&head) { Err(Fault::Stale) } else { Ok(head) };
                 }
             }
             seen = self.input.len();

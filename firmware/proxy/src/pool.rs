@@ -42,7 +42,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// A kept connection that is still open, the one used last. `once`: for a request that must not be repeated.
+    /// A kept connection that is still open and says nothing, the one used last. `once`: for a request that must not be repeated.
     pub(crate) fn take(&self, address: SocketAddr, once: bool) -> Option<TcpStream> {
         let mut idle = self.idle.borrow_mut();
         let kept = idle.get_mut(&address)?;
@@ -52,7 +52,7 @@ impl Pool {
                 kept.push(Idle { stream, since });
                 return None;
             }
-            if is_quiet(&stream) && (!once || is_open(&stream)) {
+            if is_open(&stream) {
                 return Some(stream);
             }
         }
@@ -77,13 +77,13 @@ impl Pool {
     }
 }
 
-/// Open, and nothing to read: an answer that nobody asked for would be taken for the next one's. Asks the
-/// kernel only when it has reported an event.
+/// Open, and nothing to read, as far as the runtime has heard: enough for throwing connections away.
 fn is_quiet(stream: &TcpStream) -> bool {
     matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// Open as far as the kernel knows by now; the runtime learns it a turn of its loop later.
+/// Open, and nothing to read, as far as the kernel knows by now: the runtime learns it a turn of its loop later.
+/// Bytes that nobody asked for would be taken for the next client's answer.
 fn is_open(stream: &TcpStream) -> bool {
     use rustix::net::{RecvFlags, recv};
     matches!(recv(stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT), Err(rustix::io::Errno::AGAIN))
@@ -104,10 +104,11 @@ pub(crate) async fn open(address: SocketAddr, timer: &Timer, limit: Duration) ->
     }
 }
 
-/// No descriptor, port or memory left on this unit: no server can be blamed, and none will help.
+/// No descriptor or memory left on this unit: no server can be blamed, and none will help. (Ports run out for one
+/// server at a time, so `EADDRNOTAVAIL` is none of these: another one can be reached.)
 fn is_our_lack(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let lacks = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+    let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     error.raw_os_error().is_some_and(|code| lacks.iter().any(|lack| lack.raw_os_error() == code))
 }
 
@@ -115,5 +116,18 @@ impl Upstream {
     /// For a request on `stream`.
     pub(crate) fn new(stream: TcpStream, reused: bool, buffers: &Buffers) -> Self {
         Self { stream, input: buffers.take(), reused }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_that_ran_out_for_one_server_are_no_lack_of_this_unit() {
+        use rustix::io::Errno;
+        let lack = |errno: Errno| is_our_lack(&io::Error::from_raw_os_error(errno.raw_os_error()));
+        assert!(lack(Errno::MFILE) && lack(Errno::NOMEM));
+        assert!(!lack(Errno::ADDRNOTAVAIL) && !lack(Errno::CONNREFUSED));
     }
 }

@@ -12,6 +12,9 @@ use crate::session::{Job, Session};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Servers that a request visits at most: when so many in a row fail it, the next would keep its client waiting too.
+const MOST_SERVERS: usize = 4;
+
 /// What follows a request that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
@@ -42,9 +45,9 @@ pub(crate) async fn serve(mut session: Session) {
 
 /// The next request of this client, whole and checked, or `None` at the end.
 async fn accept(session: &mut Session) -> Result<Option<Job>, Fault> {
+    session.answered = false;
     let job = session.next_request().await?;
     if job.is_some() {
-        session.answered = false;
         session.count(|shard| &shard.requests);
     }
     Ok(job)
@@ -167,6 +170,9 @@ impl Tried {
             self.again = Some(self.last);
             return true;
         }
+        if self.servers.len() >= MOST_SERVERS {
+            return false;
+        }
         plan.candidates.iter().any(|server| {
             server.standing != evener_balance::Standing::Out && !self.servers.contains(&server.id)
         })
@@ -189,6 +195,8 @@ impl<'s> Active<'s> {
         let Some(shard) = self.0 else { return };
         match outcome {
             Ok(_) => _ = shard.requests.fetch_add(1, Relaxed),
+            // The server may close what is idle.
+            Err(Fault::Stale) => {}
             Err(fault) if fault.verdict().side == Side::Server => _ = shard.faults.fetch_add(1, Relaxed),
             Err(_) => {}
         }

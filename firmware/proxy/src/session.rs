@@ -7,7 +7,7 @@ use crate::timer::Timer;
 use crate::worker::{Local, Worker};
 use arc_swap::{ArcSwap, Cache};
 use bytes::{Buf, BytesMut};
-use evener_http1::{BodyReader, Outbound, Version, Wire, may_complete_head, read_request};
+use evener_http1::{BodyReader, Outbound, Version, Wire, is_head_due, read_request};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -114,7 +114,8 @@ impl Session {
         self.first = false;
         let mut seen = 0;
         loop {
-            if may_complete_head(&self.input, seen)
+            let limits = self.plan().head_limits;
+            if is_head_due(&self.input, seen, limits)
                 && let Some(job) = self.read_head()?
             {
                 return Ok(Some(job));

@@ -180,9 +180,9 @@ fn a_head_in_pieces_is_read_when_it_is_whole() {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     for length in 0..request.len() {
         assert_eq!(read_request(&request[..length], LIMITS, |_| ()), Ok(None), "{length}");
-        assert!(length <= 1 || !crate::may_complete_head(&request[..length], length - 1));
+        assert!(length <= 1 || !crate::is_head_due(&request[..length], length - 1, LIMITS));
     }
-    assert!(crate::may_complete_head(request, request.len() - 1));
+    assert!(crate::is_head_due(request, request.len() - 1, LIMITS));
     assert_eq!(read_request(request, LIMITS, |_| ()), Ok(Some(((), request.len()))));
 }
 

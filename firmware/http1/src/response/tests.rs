@@ -72,6 +72,29 @@ fn some_answers_have_no_body_whatever_they_say() {
 }
 
 #[test]
+fn a_server_that_may_think_of_another_body_gets_no_further_request() {
+    let stays = |response: &str| {
+        let read = read_response(response.as_bytes(), LIMITS, false, |response| response.keep_alive);
+        read.unwrap().unwrap().0
+    };
+    for doubtful in [
+        "HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 304 x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.0 200 x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        assert!(!stays(doubtful), "{doubtful:?}");
+    }
+    for clear in [
+        "HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        assert!(stays(clear), "{clear:?}");
+    }
+}
+
+#[test]
 fn an_answer_with_two_readings_is_refused() {
     let framing = [
         "Content-Length: 1\r\nContent-Length: 2\r\n",

@@ -91,10 +91,12 @@ async fn a_service_that_is_removed_finishes_what_is_under_way() {
 async fn stopping_finishes_what_is_under_way() {
     let (address, arrived, gate) = gated().await;
     let mut unit = Unit::start(service(&[address])).await;
+    let proxy = unit.address().await;
     let mut client = unit.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     soon("the request is under way", arrived.acquire()).await.unwrap().forget();
     unit.begin_stop();
+    soon("new connections are refused", async { while TcpStream::connect(proxy).await.is_ok() {} }).await;
     gate.send_replace(true);
     assert_eq!(client.answer().await.status, 200);
     client.ends().await;

@@ -52,6 +52,21 @@ async fn what_has_two_readings_is_refused_and_never_forwarded() {
 }
 
 #[tokio::test]
+async fn a_refusal_behind_a_good_request_reaches_the_client_too() {
+    let origin = Origin::named("a").await;
+    let unit = Unit::start(service(&[origin.address])).await;
+    for (status, request) in REFUSED {
+        let mut client = unit.client().await;
+        assert_eq!(client.get("/").await.status, 200);
+        client.send(request).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.status, *status, "{} got {answer:?}", request.escape_debug());
+        client.ends().await;
+    }
+    assert_eq!(origin.count(), REFUSED.len());
+}
+
+#[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let origin = Origin::answering(|request| {
         let path = request.split(' ').nth(1).unwrap();

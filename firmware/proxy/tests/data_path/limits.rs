@@ -116,6 +116,34 @@ async fn heads_over_the_limits_are_refused() {
 }
 
 #[tokio::test]
+async fn a_head_without_an_end_is_refused_at_the_limit() {
+    let origin = Origin::named("a").await;
+    let unit = Unit::start(service(&[origin.address])).await;
+    for (status, start) in [(431, "GET / HTTP/1.1\r\nHost: a\r\nX: "), (414, "GET /")] {
+        let mut client = unit.client().await;
+        client.send(start).await;
+        // More than a head may have, less than is read after the answer.
+        client.send([b'x'; 100_000]).await;
+        assert_eq!(client.answer().await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_s_head_without_an_end_is_refused_at_the_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unit = Unit::start(service(&[listener.local_addr().unwrap()])).await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream, &mut Vec::new()).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").await.unwrap();
+        // Until the proxy has enough of it.
+        while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+    });
+    assert_eq!(unit.client().await.get("/").await.status, 502);
+    soon("the end of the flood", server).await.unwrap();
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_wait_until_one_ends() {
     let origin = Origin::named("a").await;
     let mut vs = service(&[origin.address]);
