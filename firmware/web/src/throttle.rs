@@ -3,7 +3,10 @@
 //! Wrong passwords are counted by source address (an IPv6 source by its /64, which is what one customer gets)
 //! and by user. Five are free; from then on each one doubles the time in which no further password is looked at.
 //! Counting by source alone would let a crowd guess; counting by user alone would let anybody lock the operator
-//! out. So the user's count holds only for sources that never logged in, and its pause stays short.
+//! out. So the user's count holds only for sources that never logged in, and its pause stays short. Even that pause
+//! a crowd could keep up for ever, and an operator at a new place would race with it for every gap. Therefore a
+//! source without a wrong password behind it has a way in beside the pause, one at a time: a crowd uses up one
+//! address for each guess that it makes there, and is outside for half an hour with it.
 //!
 //! Pure: `now` is an argument, and the table is bounded.
 
@@ -17,6 +20,9 @@ const FREE: u32 = 5;
 const SOURCE_PAUSE_MS: u64 = 5 * 60_000;
 /// Longest pause for a user, whoever asks.
 const USER_PAUSE_MS: u64 = 5_000;
+/// While a user is closed, pause between two guesses of sources that have no wrong password behind them. With it a
+/// crowd makes 1800 guesses an hour and needs 900 addresses to keep them up, fewer than [`ENTRIES`].
+const FRESH_PAUSE_MS: u64 = 2_000;
 /// After this time without a wrong password a count is forgotten.
 const FORGET_MS: u64 = 30 * 60_000;
 /// A source that logged in is trusted not to be part of a crowd for this long.
@@ -42,6 +48,8 @@ struct Count {
     wrong: u32,
     last_ms: u64,
     closed_until_ms: u64,
+    /// Of a user: as `closed_until_ms`, for sources without a wrong password behind them.
+    fresh_until_ms: u64,
 }
 
 impl Throttle {
@@ -52,10 +60,17 @@ impl Throttle {
     pub(crate) fn admit(&self, source: IpAddr, user: &str, now_ms: u64) -> Result<(), Duration> {
         let source = network(source);
         let known = self.known.get(&source).is_some_and(|since| now_ms.saturating_sub(*since) < KNOWN_MS);
-        let until = |key: &Key| self.counts.get(key).map_or(0, |count| count.closed_until_ms);
-        let mut closed_until = until(&Key::Source(source));
+        let of_source = self.counts.get(&Key::Source(source));
+        let of_user = self.counts.get(&user_key(user)).copied().unwrap_or_default();
+        let mut closed_until = of_source.map_or(0, |count| count.closed_until_ms);
         if !known {
-            closed_until = closed_until.max(until(&user_key(user)));
+            let is_fresh = of_source.is_none_or(|count| now_ms.saturating_sub(count.last_ms) >= FORGET_MS);
+            let until = if is_fresh {
+                of_user.fresh_until_ms.min(of_user.closed_until_ms)
+            } else {
+                of_user.closed_until_ms
+            };
+            closed_until = closed_until.max(until);
         }
         match closed_until.checked_sub(now_ms) {
             None | Some(0) => Ok(()),
@@ -65,8 +80,13 @@ impl Throttle {
 
     /// A wrong password came.
     pub(crate) fn wrong(&mut self, source: IpAddr, user: &str, now_ms: u64) {
+        // Who could have come in only beside the pause.
+        let beside = self.counts.get(&user_key(user)).is_some_and(|count| count.closed_until_ms > now_ms);
         self.count(Key::Source(network(source)), SOURCE_PAUSE_MS, now_ms);
         self.count(user_key(user), USER_PAUSE_MS, now_ms);
+        if let Some(count) = self.counts.get_mut(&user_key(user)).filter(|_| beside) {
+            count.fresh_until_ms = now_ms.saturating_add(FRESH_PAUSE_MS);
+        }
     }
 
     /// The right password came.
@@ -138,6 +158,16 @@ mod tests {
         }
     }
 
+    fn of_crowd(n: u8) -> IpAddr {
+        IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, n))
+    }
+
+    fn crowd(throttle: &mut Throttle, members: std::ops::Range<u8>, now_ms: u64) {
+        for n in members {
+            throttle.wrong(of_crowd(n), "bal", now_ms);
+        }
+    }
+
     #[test]
     fn five_wrong_passwords_close_the_source_and_pauses_double() {
         let mut throttle = Throttle::default();
@@ -156,13 +186,28 @@ mod tests {
     fn a_crowd_closes_the_user_only_shortly_and_not_for_a_known_source() {
         let mut throttle = Throttle::default();
         throttle.right(HERE, "bal", 0);
-        for n in 0..100 {
-            throttle.wrong(IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, n)), "bal", 10);
-        }
-        assert_eq!(throttle.admit(THERE, "bal", 10), Err(Duration::from_millis(USER_PAUSE_MS)));
-        assert_eq!(throttle.admit(THERE, "other", 10), Ok(()));
+        crowd(&mut throttle, 0..100, 10);
+        assert_eq!(throttle.admit(of_crowd(7), "bal", 10), Err(Duration::from_millis(USER_PAUSE_MS)));
+        assert_eq!(throttle.admit(of_crowd(7), "other", 10), Ok(()));
         assert_eq!(throttle.admit(HERE, "bal", 10), Ok(()), "the operator is not locked out");
         assert!(throttle.admit(HERE, "bal", KNOWN_MS).is_ok());
+    }
+
+    #[test]
+    fn a_crowd_does_not_lock_out_an_operator_at_a_new_place() {
+        let mut throttle = Throttle::default();
+        crowd(&mut throttle, 0..5, 10);
+        assert_eq!(throttle.admit(THERE, "bal", 10), Ok(()), "no wrong password is behind it");
+        assert!(throttle.admit(of_crowd(0), "bal", 10).is_err(), "one is behind this one");
+        // One by one: that is no way in for another crowd.
+        crowd(&mut throttle, 5..6, 20);
+        assert_eq!(throttle.admit(THERE, "bal", 20), Err(Duration::from_millis(FRESH_PAUSE_MS)));
+        // However often those try who are known to the throttle, the way in opens again.
+        assert_eq!(throttle.admit(THERE, "bal", 20 + FRESH_PAUSE_MS), Ok(()));
+        fail(&mut throttle, THERE, 1, 20 + FRESH_PAUSE_MS);
+        assert!(throttle.admit(THERE, "bal", 20 + 2 * FRESH_PAUSE_MS).is_err(), "it has had its turn");
+        throttle.right(HERE, "bal", 20 + 2 * FRESH_PAUSE_MS);
+        assert_eq!(throttle.admit(THERE, "bal", 20 + 2 * FRESH_PAUSE_MS), Ok(()));
     }
 
     #[test]
