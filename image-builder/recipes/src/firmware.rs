@@ -74,6 +74,14 @@ impl Policy {
             let reason = format!("floor {} is above the firmware's own version {}", read.floor, read.version);
             return Err(RecipeError::Malformed { path: policy, reason });
         }
+        // The loader on the disk is built from this tree and has its version.
+        if read.min_loader > read.version {
+            let reason = format!(
+                "min_loader {} is above {}, the version of the loader that is shipped with it",
+                read.min_loader, read.version
+            );
+            return Err(RecipeError::Malformed { path: policy, reason });
+        }
         Ok(read)
     }
 }

@@ -178,6 +178,7 @@ fn a_version_policy_that_makes_no_sense_is_refused_with_its_field() {
     for (wrong, words) in [
         (policy.replace("1.0.0\"\nins", "1.3.0\"\nins"), "floor 1.3.0 is above"),
         (policy.replace("0.9.0", "0.9"), "installable_from: \"0.9\" is not a version"),
+        (policy.replace("min_loader = \"1.0.0", "min_loader = \"1.2.1"), "min_loader 1.2.1 is above 1.2.0"),
         (policy.replace("min_loader", "max_loader"), "line 3"),
     ] {
         place.put("tree/image-builder/firmware.toml", &wrong);
