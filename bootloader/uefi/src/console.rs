@@ -6,7 +6,9 @@
 
 use core::fmt::{self, Write};
 
+use uefi::proto::console::text::Key;
 use uefi::runtime::{self, VariableVendor};
+use uefi::table::system_table_raw;
 use uefi::{cstr16, system};
 
 use crate::conout::reaches_a_serial_port;
@@ -45,11 +47,42 @@ impl Console {
     /// Shows one line.
     pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
         // A console that refuses text is no reason not to boot.
-        let _ = system::with_stdout(|out| writeln!(out, "evener-loader: {line}"));
+        if Streams::find().output {
+            let _ = system::with_stdout(|out| writeln!(out, "evener-loader: {line}"));
+        }
         if self.direct {
             let _ = write!(Port, "evener-loader: {line}\r\n");
         }
     }
+}
+
+/// Which of the firmware's streams exist. A machine without screen and keyboard may have none of them, and to use
+/// one that is not there panics, in the panic handler for the second time.
+struct Streams {
+    input: bool,
+    output: bool,
+}
+
+impl Streams {
+    #[expect(unsafe_code, reason = "the system table is a raw pointer")]
+    fn find() -> Self {
+        let Some(table) = system_table_raw() else { return Self { input: false, output: false } };
+        // SAFETY: the entry point was given this table, and it is valid until boot services end, which only a
+        // kernel that does not come back brings about.
+        let table = unsafe { table.as_ref() };
+        let active = !table.boot_services.is_null();
+        Self { input: active && !table.stdin.is_null(), output: active && !table.stdout.is_null() }
+    }
+}
+
+/// True when somebody pressed Enter since the last look. Other keys do not count: on a serial line they may be
+/// noise, or the greeting of a console server.
+pub(crate) fn enter_was_pressed() -> bool {
+    if !Streams::find().input {
+        return false;
+    }
+    let key = system::with_stdin(|input| input.read_key());
+    matches!(key, Ok(Some(Key::Printable(key))) if char::from(key) == '\r')
 }
 
 struct Port;

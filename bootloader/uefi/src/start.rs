@@ -6,9 +6,9 @@ use core::time::Duration;
 use evener_manifest::Version;
 use evener_slot_choice::{BootCode, boot};
 use uefi::runtime::ResetType;
-use uefi::{Status, boot as services, runtime, system};
+use uefi::{Status, boot as services, runtime};
 
-use crate::console::Console;
+use crate::console::{Console, enter_was_pressed};
 use crate::disk::BootDisk;
 use crate::machine::Firmware;
 
@@ -44,17 +44,17 @@ fn say_fault(console: &Console, code: BootCode) {
 /// find the same disk.
 fn halt(console: &Console) -> ! {
     let _ = services::set_watchdog_timer(0, 0x1_0000, None);
-    console.say(format_args!("stopped; press any key to restart"));
+    console.say(format_args!("stopped; press Enter to restart"));
     loop {
-        let key = system::with_stdin(|input| input.read_key());
-        if matches!(key, Ok(Some(_))) {
+        if enter_was_pressed() {
             runtime::reset(ResetType::COLD, Status::LOAD_ERROR, None);
         }
         services::stall(Duration::from_millis(50));
     }
 }
 
-/// A panic is our own fault; the boot was counted, so a restart leads to another slot in the end.
+/// A panic is our own fault. Behind the counting write a restart leads to another slot in the end. Before it the
+/// same may happen again for ever; then a restart still leaves the machine's own boot menu within reach.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     // Looking for the right console allocates, which may be what failed.
