@@ -295,6 +295,56 @@ fn check_promises(table: &SlotTable, facts: &Facts) {
             if facts.counting == Counting::Failed {
                 assert_eq!(boot.record, None, "{}", case());
             }
+            check_preference(table, facts, &boot);
+            check_count(table, facts, &boot);
         }
+    }
+}
+
+/// Rescue and last resort are for when nothing better is left.
+fn check_preference(table: &SlotTable, facts: &Facts, boot: &Boot) {
+    let case = || format!("{boot:?} of {table:?} {facts:?}");
+    let usable_in =
+        |slot: Slot, state| *slot.of(&facts.slots) == usable(slot) && table.slot(slot).state == state;
+    let ab = || [Slot::A, Slot::B].into_iter();
+    let asked = boot.reason == BootReason::Requested;
+    let boots = match facts.counting {
+        Counting::Done { boots_before } => boots_before,
+        Counting::Pending | Counting::Failed => table.boots_without_health,
+    };
+    if boots < MAX_BOOTS_WITHOUT_HEALTH && ab().any(|slot| usable_in(slot, SlotState::Confirmed)) {
+        assert!(asked || boot.slot != Slot::R, "rescue before a good confirmed slot: {}", case());
+        assert_ne!(boot.reason, BootReason::LastResort, "{}", case());
+    }
+    let on_trial = |slot| usable_in(slot, SlotState::Trial) && table.slot(slot).tries > 0;
+    if facts.counting != Counting::Failed && ab().any(on_trial) {
+        assert!(asked || boot.mode == Mode::Trial, "a trial with tries left was passed over: {}", case());
+    }
+    let first = ab().find(|slot| usable_in(*slot, SlotState::Confirmed));
+    if boot.reason == BootReason::Preferred {
+        assert_eq!(Some(boot.slot), first, "the higher priority goes first: {}", case());
+    }
+    let next = table.next.filter(|_| facts.counting == Counting::Pending);
+    if let Some(next) = next.filter(|slot| usable_in(*slot, SlotState::Confirmed) || on_trial(*slot)) {
+        assert_eq!((boot.slot, asked), (next, true), "{}", case());
+    }
+    if usable_in(Slot::R, SlotState::Confirmed) {
+        assert_ne!(boot.reason, BootReason::LastResort, "a last resort before rescue: {}", case());
+    }
+}
+
+/// One boot costs exactly one try or exactly one boot without health, and nothing else.
+fn check_count(table: &SlotTable, facts: &Facts, boot: &Boot) {
+    let case = || format!("{boot:?} of {table:?} {facts:?}");
+    let after = boot.record.as_ref().unwrap_or(table);
+    let confirmed = boot.slot != Slot::R && boot.mode == Mode::Normal;
+    let charged = u8::from(confirmed && facts.counting == Counting::Pending);
+    let expected = table.boots_without_health.saturating_add(charged);
+    assert_eq!(after.boots_without_health, expected, "{}", case());
+    for slot in Slot::ALL {
+        let (was, is) = (table.slot(slot), after.slot(slot));
+        let tried = slot == boot.slot && boot.mode == Mode::Trial && boot.record.is_some();
+        assert_eq!(is.tries, was.tries.saturating_sub(u8::from(tried)), "{}", case());
+        assert_eq!((is.state, is.priority, is.digest), (was.state, was.priority, was.digest), "{}", case());
     }
 }
