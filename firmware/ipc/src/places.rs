@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections that are served at the same time, in all.
-const MOST: usize = 64;
-/// Of these, for one uid. A service needs one or two, web one for each page that is being made.
-const MOST_OF_ONE: usize = 16;
+const MOST: usize = 256;
+/// Of these, for one uid. A service needs one or two, web one for each page that is being made at the moment.
+const MOST_OF_ONE: usize = 64;
 
 /// The places of a socket. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 impl Places {
-    /// A place for this peer: one of 64 in all and of 16 for its uid. Our own uid may have them all; outside the
+    /// A place for this peer: one of 256 in all and of 64 for its uid. Our own uid may have them all; outside the
     /// appliance that is everybody's.
     #[must_use]
     pub fn take(&self, peer: Peer) -> Option<Place> {

@@ -60,6 +60,10 @@ pub(crate) async fn acquire(
     report.kept = report.memory.lease();
     if let Some(lease) = report.kept.clone() {
         client.resume(lease, clock::since_boot());
+        if client.lease().is_none() {
+            // It ran out while nobody was there to give its address up.
+            report.tell(Acquired::default());
+        }
     }
     let mut fallback = Fallback::new(subject.mac);
     loop {

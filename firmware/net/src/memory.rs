@@ -46,3 +46,26 @@ impl Memory {
         fs::rename(new, &self.file)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_lease_is_read_back_for_the_same_interface_only_and_gone_when_it_is_lost() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = run.path().join("net");
+        let memory = Memory::new(&folder, 2, [1; 6]);
+        assert_eq!(memory.lease(), None);
+        memory.keep(None).unwrap();
+        let lease = crate::dhcp::tests::lease();
+        memory.keep(Some(&lease)).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(memory.lease(), Some(lease));
+        assert_eq!(Memory::new(&folder, 2, [2; 6]).lease(), None, "another card in its place");
+        assert_eq!(Memory::new(&folder, 3, [1; 6]).lease(), None);
+        memory.keep(None).unwrap();
+        assert_eq!(memory.lease(), None);
+    }
+}

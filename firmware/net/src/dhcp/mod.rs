@@ -7,4 +7,6 @@
 mod client;
 pub(crate) mod message;
 
+#[cfg(test)]
+pub(crate) use client::tests;
 pub(crate) use client::{Client, Lease};

@@ -74,7 +74,7 @@ fn answer(kind: DhcpMessageType, transaction: u32, lease_s: u32) -> Vec<u8> {
 
 #[test]
 fn the_lease_of_a_former_life_is_asked_for_again_and_one_that_ran_out_is_not() {
-    let granted = bound().lease().unwrap().clone();
+    let granted = lease();
     let mut next = new_client();
     next.resume(granted.clone(), 100 * S);
     assert_eq!(next.lease(), Some(&granted));
@@ -90,6 +90,11 @@ fn new_client() -> Client {
     let mut client = Client::new(MAC, 42, S);
     client.set_host_name("lb1");
     client
+}
+
+/// A lease of 1000 s since second 2.
+pub(crate) fn lease() -> Lease {
+    bound().lease().unwrap().clone()
 }
 
 /// A client with a lease of 1000 s since second 2.
