@@ -2,7 +2,9 @@
 //! machine that imitates it.
 //!
 //! One file a board, `board-support/boards/NAME.toml`. A board never changes the firmware (there is one
-//! bundle for all); it decides which disk images are made and how a test imitates the hardware. Text comes
+//! bundle for all); it decides which disk images are made (`disk`, and `consoles` must be among those of the
+//! signed command line) and how a test imitates the hardware (`qemu`). The other fields describe the board to
+//! people: loader and system find watchdog, firmware and ports by themselves, on every machine. Text comes
 //! in as an argument; errors name the line, as the TOML parser knows it, and the field.
 #![forbid(unsafe_code)]
 
@@ -60,7 +62,7 @@ impl fmt::Display for DiskFormat {
     }
 }
 
-/// Which port is number one.
+/// Which port is number one on the case. The running system does not read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PortOrder {
@@ -68,7 +70,7 @@ pub enum PortOrder {
     PciAddress,
 }
 
-/// A hardware watchdog that the loader can arm.
+/// The board's hardware watchdog. The loader looks for every kind it knows, whatever stands here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Watchdog {
@@ -76,7 +78,7 @@ pub enum Watchdog {
     I6300esb,
     /// The TCO timer in Intel chip sets.
     Tco,
-    /// The board has none: a hang before init is not noticed.
+    /// The board has none that the loader knows: a hang before init is not noticed.
     None,
 }
 
@@ -104,7 +106,7 @@ impl DiskModel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkModel {
-    /// How ports are numbered.
+    /// How ports are numbered, for whoever labels them.
     pub order: PortOrder,
 }
 
@@ -115,13 +117,13 @@ pub struct Board {
     /// Short name, as in `--board NAME` and in file names.
     #[serde(deserialize_with = "short_name")]
     pub name: String,
-    /// What an operator calls it.
+    /// What an operator calls it; shown nowhere yet.
     pub title: String,
-    /// The firmware kinds that must be able to boot it; at least one.
+    /// The firmware kinds that the machine has; at least one. Every image carries the loaders there are.
     pub firmware: BTreeSet<FirmwareKind>,
     /// Kernel console names in order; the last one is `/dev/console`. At least one.
     pub consoles: Vec<String>,
-    /// The watchdog that the loader arms.
+    /// The watchdog that the loader will find.
     pub watchdog: Watchdog,
     /// Its disk.
     pub disk: DiskModel,

@@ -3,7 +3,7 @@
 //! Two kinds of key. A *development* key is made without asking, the first time somebody builds an
 //! image, and lies unprotected in a file that only its owner may read; every keyset and every
 //! screen that shows it says so. A *production* key is made on purpose (`keys init --production`);
-//! only it can sign a release. Who keeps it offline signs the manifest's printed digest elsewhere.
+//! only it can sign a release. It signs on the machine that builds.
 //!
 //! Files live in `${XDG_CONFIG_HOME:-~/.config}/evener/keys`: `NAME.key` (mode 0600, the secret)
 //! and `NAME.pub`, both one line of text:

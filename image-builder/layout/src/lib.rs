@@ -9,8 +9,8 @@
 //! * `data` with the shipped filesystem, `conf` with zeros.
 //!
 //! Every GUID and serial number is derived from the manifest's digest, so equal firmware gives equal
-//! disks. Whoever copies the image to more than one disk of the same machine gives them fresh GUIDs
-//! first; the installer does.
+//! disks. Two disks of one machine must therefore not both carry the same image as it is: the kernel
+//! finds its root by GUID and takes the one that appears first.
 #![forbid(unsafe_code)]
 
 use bytes::Bytes;

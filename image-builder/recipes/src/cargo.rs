@@ -1,6 +1,7 @@
 //! The two programs of ours in an image: the userland binary and the UEFI loader.
 //!
-//! Both embed the keyset, named by `EVENER_KEYSET`. Paths of the building machine are mapped away
+//! The loader embeds the keyset, named by `EVENER_KEYSET`; the userland reads it from its verified root
+//! filesystem. Paths of the building machine are mapped away
 //! and the environment is stripped (`tool`), so that two machines build the same bytes from the
 //! same compiler. Cargo decides what needs building; a second run costs its own check and no more.
 
@@ -14,7 +15,7 @@ use crate::tool::Tool;
 const USERLAND_TARGET: &str = "x86_64-unknown-linux-gnu";
 const LOADER_TARGET: &str = "x86_64-unknown-uefi";
 
-/// Writes the keyset where the compilers find it. The name is its digest: another keyset is another
+/// Writes the keyset where the compiler of the loader finds it. The name is its digest: another keyset is another
 /// path, so cargo notices.
 pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, RecipeError> {
     let path = shop.work_folder("keyset")?.join(hex(&sha256(keyset)));
@@ -33,9 +34,9 @@ pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, Rec
 /// program; it then polls `/dev/random`. That wait never makes the kernel gather timing noise, so a
 /// machine with no source of randomness in hardware would wait for ever
 /// (`docs/decisions/003-entropy.md`). Its backend is therefore named.
-pub(crate) fn userland(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
+pub(crate) fn userland(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {
     let flags = ["-Ctarget-feature=+crt-static", "--cfg=getrandom_backend=\"linux_getrandom\""];
-    let cargo = cargo(shop, keyset, &flags)?.args(["--release", "--package", "evener", "--bin", "evener"]);
+    let cargo = cargo(shop, &flags)?.args(["--release", "--package", "evener", "--bin", "evener"]);
     let log = shop.log("userland")?;
     shop.reporter.say(&format!("userland: cargo build; log {}", log.display()));
     cargo.args(["--target", USERLAND_TARGET]).run(shop, "userland: compiling", &log)?;
@@ -46,7 +47,12 @@ pub(crate) fn userland(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, Recipe
 pub(crate) fn loader(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
     // Without /Brepro the linker writes the time of day into the PE header.
     let flags = ["-Clink-arg=/Brepro"];
-    let cargo = cargo(shop, keyset, &flags)?.args(["--profile", "loader", "--package", "evener-uefi"]);
+    let cargo = cargo(shop, &flags)?.env("EVENER_KEYSET", keyset).args([
+        "--profile",
+        "loader",
+        "--package",
+        "evener-uefi",
+    ]);
     let log = shop.log("loader")?;
     shop.reporter.say(&format!("loader: cargo build; log {}", log.display()));
     cargo.args(["--target", LOADER_TARGET]).run(shop, "loader: compiling", &log)?;
@@ -57,7 +63,7 @@ fn target_folder(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {
     make_folder(shop.work.join("cargo"))
 }
 
-fn cargo(shop: &Shop<'_>, keyset: &Path, flags: &[&str]) -> Result<Tool, RecipeError> {
+fn cargo(shop: &Shop<'_>, flags: &[&str]) -> Result<Tool, RecipeError> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
@@ -76,7 +82,6 @@ fn cargo(shop: &Shop<'_>, keyset: &Path, flags: &[&str]) -> Result<Tool, RecipeE
         // Separated by 0x1f, so that a path with a space in it is one flag.
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"))
         .env("CFLAGS", c_flags.trim_end())
-        .env("EVENER_KEYSET", keyset)
         .within(&shop.workspace);
     Ok(if shop.locked { tool.arg("--locked") } else { tool })
 }

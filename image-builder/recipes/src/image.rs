@@ -59,7 +59,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
     let kernel = kernel::kernel(shop, order.kernel_source)?;
     let keyset = cargo::keyset_file(shop, order.keyset)?;
     let loader = cargo::loader(shop, &keyset)?;
-    let binary = cargo::userland(shop, &keyset)?;
+    let binary = cargo::userland(shop)?;
     let data = data::data(shop)?;
     let root = rootfs::rootfs(shop, &binary, order.keyset, &data)?;
 

@@ -3,10 +3,10 @@
 //! Each recipe is one module and one function; [`build`] reads as the order in which they run:
 //!
 //! ```text
-//! kernel ────────────────────────────────┐
-//! keyset ─► userland ─┐                  │
-//!           data ─────┴► rootfs + tree ──┼─► manifest, signature ─► bundle
-//! keyset ─► loader ──────────────────────┘                       └► disk ─► raw, qcow2
+//! kernel ───────────────────────────────┐
+//! userland, keyset ─┐                   │
+//! data ─────────────┴► rootfs + tree ───┼─► manifest, signature ─► bundle
+//! keyset ─► loader ─────────────────────┘                       └► disk ─► raw, qcow2
 //! ```
 //!
 //! Every step is a function of its inputs and keyed by their hash: what did not change is not made

@@ -70,8 +70,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What is signed: a tag of 19 bytes and the manifest's SHA-256, so that a key that is kept offline can sign
-/// from a printed digest.
+/// What is signed: a tag of 19 bytes, so that the signature means nothing elsewhere, and the manifest's SHA-256, so
+/// that a signer need not be given more than a digest.
 #[must_use]
 pub fn signing_message(manifest: &[u8]) -> [u8; 51] {
     let mut message = [0; 51];
