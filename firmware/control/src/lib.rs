@@ -16,7 +16,7 @@
 //! with the last snapshot; only changes have to wait.
 //!
 //! On its first start control makes the first configuration: from `evener.toml` where the unit was given one,
-//! else from the defaults ([`begin`]).
+//! else from the defaults (`begin.rs`).
 
 #![forbid(unsafe_code)]
 

@@ -5,8 +5,9 @@
 //! part of a page is missing and the page says so.
 //!
 //! ```text
-//! serve (TLS, limits) → guard (origins, headers) → gate (sessions) → pages ─┐
-//!                                                └ api::caller (Basic) → api ┴→ app → control, checks, proxy …
+//! listen → door (own addresses, places) → serve (TLS, limits)
+//!                                          └ guard (origins, headers) → gate (sessions) → pages ─┐
+//!                                                    └ api::caller (Basic) → api ┴→ app → control, checks, proxy …
 //! ```
 //!
 //! Pages are made here, by `maud`, and need no script; the script refreshes what changes by itself and saves the
@@ -103,7 +104,7 @@ pub fn app(app: App) -> Router {
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When the certificate or the lifeline cannot be had; in words. A port that cannot be had is none: see [`listen`].
+/// When the certificate or the lifeline cannot be had; in words. A port that cannot be had is none: the pages come up on another.
 pub fn run(dirs: Dirs) -> anyhow::Result<()> {
     evener_observe::start_log(Service::Web.name());
     // One thread: an operator's pages need no more, and it costs the least memory.
