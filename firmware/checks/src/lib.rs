@@ -27,6 +27,8 @@ use watch::Watch;
 
 /// Probes that run at once; more wait their turn.
 const AT_ONCE: usize = 256;
+/// Pause after an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait when nothing is due.
 const FOREVER: Duration = Duration::from_secs(3600);
 
@@ -68,28 +70,44 @@ pub async fn operate(dirs: Dirs, lifeline: Lifeline, stop: impl Future<Output = 
             }
             Some(Ok((id, target, finding))) = checker.running.join_next() => checker.take(id, &target, finding),
             () = tokio::time::sleep(pause) => {}
-            accepted = socket.accept() => {
-                if let Ok(connection) = accepted {
-                    tokio::spawn(tell(connection, report.clone()));
-                }
+            connection = next_caller(&socket) => {
+                tokio::spawn(tell(connection, report.clone()));
             }
         }
     }
 }
 
-/// Serves one caller.
-async fn tell(mut connection: Connection, report: channel::Receiver<Arc<HealthReport>>) {
-    while let Ok(Some(request)) = connection.receive().await {
+/// The next connection to our own socket.
+async fn next_caller(socket: &Listener) -> Connection {
+    loop {
+        match socket.accept().await {
+            Ok(connection) => return connection,
+            // No descriptor is left. At once there would be none either.
+            Err(error) => {
+                tracing::debug!(%error, "nobody can be told the report");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one caller. Whoever follows hears nothing before there is a configuration: an empty report would say that no
+/// server is known, to a proxy that has known them since before we were started again.
+async fn tell(mut connection: Connection, mut report: channel::Receiver<Arc<HealthReport>>) {
+    while let Ok(Some(request)) = connection.next_request().await {
         // A caller that breaks off is no concern of ours.
         match request {
             Request::Get => {
                 let newest = Arc::clone(&report.borrow());
-                if connection.send(&*newest).await.is_err() {
+                if connection.answer(&*newest).await.is_err() {
                     return;
                 }
             }
             Request::Subscribe => {
-                let _ = publish(&mut connection, report).await;
+                let unknown = HealthReport::default();
+                if report.wait_for(|report| **report != unknown).await.is_ok() {
+                    let _ = publish(&mut connection, report).await;
+                }
                 return;
             }
         }

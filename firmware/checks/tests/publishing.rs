@@ -6,9 +6,10 @@ use evener_api::Service;
 use evener_api::checks::{HealthReport, HealthState, Request};
 use evener_api::control::{self, Snapshot};
 use evener_config::{CheckKind, Config, HealthCheck, RsId, VirtualService};
-use evener_ipc::{Lifeline, Listener, Subscription, call, publish, subscribe};
+use evener_ipc::{Connection, Lifeline, Listener, Subscription, call, publish, subscribe};
 use evener_observe::Dirs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -28,16 +29,7 @@ impl Rig {
     async fn start(servers: &[SocketAddr], check: HealthCheck) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (snapshots, published) = watch::channel(Arc::new(snapshot(1, servers, check)));
-        let listener = Listener::bind(directory.path(), Service::Control).unwrap();
-        tokio::spawn(async move {
-            while let Ok(mut connection) = listener.accept().await {
-                let published = published.clone();
-                tokio::spawn(async move {
-                    assert_eq!(connection.receive().await.unwrap(), Some(control::Request::Subscribe));
-                    let _ = publish(&mut connection, published).await;
-                });
-            }
-        });
+        stand_in_for_control(directory.path(), published);
         let dirs = Dirs { run: directory.path().into(), data: directory.path().into() };
         let (lifeline, _) = Lifeline::start().await.unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -52,6 +44,19 @@ impl Rig {
         let report = tokio::time::timeout(Duration::from_secs(20), wait).await;
         report.unwrap_or_else(|_| panic!("{what} did not happen")).unwrap().clone().unwrap()
     }
+}
+
+fn stand_in_for_control(run: &Path, published: watch::Receiver<Arc<Snapshot>>) {
+    let listener = Listener::bind(run, Service::Control).unwrap();
+    tokio::spawn(async move {
+        while let Ok(mut connection) = listener.accept().await {
+            let published = published.clone();
+            tokio::spawn(async move {
+                assert_eq!(connection.receive().await.unwrap(), Some(control::Request::Subscribe));
+                let _ = publish(&mut connection, published).await;
+            });
+        }
+    });
 }
 
 fn snapshot(generation: u64, servers: &[SocketAddr], check: HealthCheck) -> Snapshot {
@@ -118,6 +123,29 @@ async fn servers_are_probed_at_once_and_followed_through_their_changes() {
     assert_eq!(asked, *report);
     rig.stop.send(()).unwrap();
     rig.checks.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn followers_hear_nothing_before_there_is_a_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let dirs = Dirs { run: directory.path().into(), data: directory.path().into() };
+    let (lifeline, _) = Lifeline::start().await.unwrap();
+    let (_stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(evener_checks::operate(dirs, lifeline, async { _ = stopped.await }));
+    let mut follower = loop {
+        match Connection::open(directory.path(), Service::Checks).await {
+            Ok(connection) => break connection,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    follower.send(&Request::Subscribe).await.unwrap();
+    let asked: HealthReport = call(directory.path(), Service::Checks, &Request::Get).await.unwrap();
+    assert_eq!(asked, HealthReport::default(), "who asks is answered");
+    let check = HealthCheck { kind: CheckKind::Tcp, ..HealthCheck::default() };
+    let (_snapshots, published) = watch::channel(Arc::new(snapshot(3, &[nobody().await], check)));
+    stand_in_for_control(directory.path(), published);
+    let first: HealthReport = follower.receive().await.unwrap().unwrap();
+    assert_eq!((first.generation, first.servers.len()), (3, 1));
 }
 
 #[tokio::test]

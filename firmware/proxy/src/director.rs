@@ -4,7 +4,8 @@
 //! the only one that binds, and leaves each listener with init, so that a restart of the proxy loses none.
 
 use crate::listen;
-use crate::service::{Plan, Service};
+use crate::plan::{Plan, Sources};
+use crate::service::Service;
 use crate::worker::Command;
 use evener_api::checks::HealthReport;
 use evener_api::control::Snapshot;
@@ -97,13 +98,13 @@ impl Director {
     fn plan(&mut self, vs: &VirtualService, health: Option<&HealthReport>) {
         self.edition += 1;
         let workers = self.workers.len();
+        let before = self.placed.get(&vs.id).map(|placed| placed.service.plan.load());
+        let before = before.as_ref().map(|plan| &***plan);
+        let (edition, generation) = (self.edition, self.generation);
+        let plan = Plan::new(vs, Sources { edition, generation, health, before, workers });
         match self.placed.get(&vs.id) {
-            Some(placed) => {
-                let known = placed.service.plan.load().servers.clone();
-                placed.service.replace(Plan::new(self.edition, vs, health, &known, workers));
-            }
+            Some(placed) => placed.service.replace(plan),
             None => {
-                let plan = Plan::new(self.edition, vs, health, &[], workers);
                 let service = Arc::new(Service::new(vs.id, plan, workers));
                 let bound = Err("not yet bound".to_owned());
                 self.placed.insert(vs.id, Placed { service, wanted: None, bound });

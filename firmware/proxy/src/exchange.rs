@@ -5,9 +5,9 @@
 
 use crate::buffers::read_some;
 use crate::fault::Fault;
+use crate::plan::Plan;
 use crate::pool::Upstream;
 use crate::serve::After;
-use crate::service::Plan;
 use crate::session::{Job, Session};
 use crate::timer::Timer;
 use crate::tunnel;

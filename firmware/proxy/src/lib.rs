@@ -14,12 +14,14 @@ mod exchange;
 mod fault;
 mod listen;
 mod memory;
+mod plan;
 mod pool;
 mod serve;
 mod service;
 mod session;
 mod timer;
 mod tunnel;
+mod watched;
 mod worker;
 
 use director::{Board, Director, Told};
@@ -30,17 +32,16 @@ use memory::Memory;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
-use worker::Command;
+use watched::Watched;
+use worker::{ACCEPT_PAUSE, Command};
 
 /// How long connections have to finish when the proxy stops; init waits 5 s.
 const DRAIN_WITHIN: Duration = Duration::from_secs(4);
-/// Seconds without a sign of life from a worker after which the proxy gives up, to be started again.
-const WORKER_SILENCE: u32 = 10;
 /// How often what could not be bound is tried again, and workers are looked after.
 const TICK: Duration = Duration::from_secs(1);
 /// Time that the director may take for one round, before heartbeats pause.
@@ -99,7 +100,7 @@ pub async fn operate(
     for index in 0..workers.get() {
         let (sender, beats) = start_worker(index)?;
         commands.push(sender);
-        watched.push(Watched { beats, last: 0, silent: 0 });
+        watched.push(Watched::new(beats));
     }
     let mut snapshots =
         evener_ipc::subscribe(dirs.run.clone(), Service::Control, control::Request::Subscribe);
@@ -118,7 +119,7 @@ pub async fn operate(
         "serving"
     );
     let progress = lifeline.progress(WORK_WITHIN);
-    let mut tick = tokio::time::interval(TICK);
+    let mut tick = watched::ticks(TICK);
     let mut stop = std::pin::pin!(stop);
     loop {
         progress.mark();
@@ -127,15 +128,13 @@ pub async fn operate(
             Ok(()) = snapshots.changed() => told.snapshot = snapshots.borrow_and_update().clone().or(told.snapshot),
             Ok(()) = reports.changed() => told.health = reports.borrow_and_update().clone().or(told.health),
             Ok(()) = nets.changed() => told.net = nets.borrow_and_update().clone().or(told.net),
-            accepted = socket.accept() => {
-                if let Ok(connection) = accepted {
-                    tokio::spawn(tell_status(connection, board.clone()));
-                }
+            connection = next_caller(&socket) => {
+                tokio::spawn(tell_status(connection, board.clone()));
                 continue;
             }
             _ = tick.tick() => {
                 for (index, worker) in watched.iter_mut().enumerate() {
-                    anyhow::ensure!(worker.is_alive(), "worker {index} has been stuck for {WORKER_SILENCE} s");
+                    anyhow::ensure!(worker.is_alive(), "worker {index} has been stuck for {} s", watched::SILENCE);
                 }
                 if !director.has_unbound() {
                     continue;
@@ -149,12 +148,26 @@ pub async fn operate(
     Ok(())
 }
 
+/// The next connection to our own socket.
+async fn next_caller(socket: &Listener) -> Connection {
+    loop {
+        match socket.accept().await {
+            Ok(connection) => return connection,
+            // No descriptor is left. At once there would be none either.
+            Err(error) => {
+                tracing::debug!(%error, "nobody can be told the status");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
 /// Tells one caller the status, as often as it asks.
 async fn tell_status(mut connection: Connection, board: watch::Receiver<Arc<Board>>) {
-    while let Ok(Some(proxy::Request::Get)) = connection.receive().await {
+    while let Ok(Some(proxy::Request::Get)) = connection.next_request().await {
         let status = board.borrow().status();
         // A caller that breaks off is no concern of ours.
-        if connection.send(&status).await.is_err() {
+        if connection.answer(&status).await.is_err() {
             return;
         }
     }
@@ -180,33 +193,22 @@ async fn drain(commands: &[mpsc::UnboundedSender<Command>]) {
     }
 }
 
-/// A worker's sign of life.
-#[derive(Debug)]
-struct Watched {
-    beats: Arc<AtomicU64>,
-    last: u64,
-    silent: u32,
-}
-
-impl Watched {
-    fn is_alive(&mut self) -> bool {
-        let now = self.beats.load(Relaxed);
-        self.silent = if now == self.last { self.silent + 1 } else { 0 };
-        self.last = now;
-        self.silent < WORKER_SILENCE
-    }
-}
-
 /// Starts a worker's thread; it ends when its commands do.
 fn start_worker(index: usize) -> std::io::Result<(mpsc::UnboundedSender<Command>, Arc<AtomicU64>)> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let beats = Arc::new(AtomicU64::new(0));
     let shown = Arc::clone(&beats);
-    thread::Builder::new().name(format!("worker-{index}")).spawn(
-        move || match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => runtime.block_on(worker::run(index, receiver, shown)),
-            Err(error) => tracing::error!(%error, "a worker cannot start"),
-        },
-    )?;
+    let (report, begun) = std::sync::mpsc::sync_channel(1);
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                let _ = report.send(Ok(()));
+                runtime.block_on(worker::run(index, receiver, shown));
+            }
+            Err(error) => _ = report.send(Err(error)),
+        }
+    })?;
+    begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("a worker ended at once")))?;
     Ok((sender, beats))
 }

@@ -122,6 +122,23 @@ impl Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
+
+    #[tokio::test]
+    async fn a_connection_that_says_something_unasked_is_not_used_again() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let pool = Pool::default();
+        pool.give(address, stream);
+        let stream = pool.take(address, false).expect("it is silent");
+        assert!(is_quiet(&stream));
+        pool.give(address, stream);
+        // The kernel has them when this returns, on the loopback; the runtime has had no turn to hear of it.
+        server.write_all(b"unasked").unwrap();
+        assert!(pool.take(address, false).is_none());
+    }
 
     #[test]
     fn ports_that_ran_out_for_one_server_are_no_lack_of_this_unit() {

@@ -6,8 +6,9 @@
 
 use crate::exchange;
 use crate::fault::{Fault, Sent, Side};
+use crate::plan::{Plan, Server};
 use crate::pool::{self, Upstream};
-use crate::service::{Plan, Server, ServerShard};
+use crate::service::ServerShard;
 use crate::session::{Job, Session};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -2,7 +2,8 @@
 
 use crate::buffers::read_some;
 use crate::fault::{Answer, Fault};
-use crate::service::{Plan, Seat};
+use crate::plan::Plan;
+use crate::service::Seat;
 use crate::timer::Timer;
 use crate::worker::{Local, Worker};
 use arc_swap::{ArcSwap, Cache};

@@ -2,8 +2,8 @@
 //! (RFC 9110 §7.8). What the client sent ahead of the switch is passed on now, and not before.
 
 use crate::buffers::read_some;
+use crate::plan::Plan;
 use crate::pool::Upstream;
-use crate::service::Plan;
 use crate::session::Session;
 use crate::timer::Timer;
 use bytes::BytesMut;

@@ -8,10 +8,12 @@ use crate::pool::Pool;
 use crate::serve::serve;
 use crate::service::Service;
 use crate::session::Session;
+use crate::watched::ticks;
 use evener_balance::Turns;
 use evener_config::VsId;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,11 +22,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How often a worker closes connections that it has no use for, and shows that it lives.
 const TICK: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed for want of descriptors or memory: at once it would fail again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the log says so.
+const ACCEPT_WARNING: Duration = Duration::from_secs(60);
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -96,7 +101,7 @@ pub(crate) async fn run(index: usize, mut commands: mpsc::UnboundedReceiver<Comm
         date: RefCell::new((0, Rc::from(""))),
     });
     let mut served: BTreeMap<VsId, Served> = BTreeMap::new();
-    let mut tick = tokio::time::interval(TICK);
+    let mut tick = ticks(TICK);
     loop {
         let command = tokio::select! {
             command = commands.recv() => command,
@@ -184,11 +189,17 @@ impl Drop for Served {
 
 /// Accepts connections for as long as the service has places.
 async fn accept(worker: Rc<Worker>, local: Rc<Local>, listener: TcpListener) {
+    let mut warned: Option<Instant> = None;
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
             Err(error) => {
-                tracing::debug!(%error, "no connection could be accepted");
+                if warned.is_none_or(|warned| warned.elapsed() >= ACCEPT_WARNING) {
+                    let service = local.service.id.0;
+                    tracing::warn!(service, worker = worker.index, %error, "no connection can be accepted");
+                    warned = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -207,6 +218,23 @@ async fn accept(worker: Rc<Worker>, local: Rc<Local>, listener: TcpListener) {
             drop(presence);
         });
     }
+}
+
+/// Whether it broke before it was accepted (accept(2), "Error handling"), which says nothing about the next.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let theirs = [
+        Errno::CONNABORTED,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::PERM,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::NONET,
+    ];
+    error.raw_os_error().is_some_and(|code| theirs.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 /// A connection, as counted for draining.
