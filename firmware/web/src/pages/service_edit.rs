@@ -105,10 +105,11 @@ pub(crate) fn not_deleted(refused: Refused) -> Response {
     if matches!(refused, Refused::NotFound) {
         return super::gone();
     }
+    let title = if matches!(refused, Refused::Unknown) { "Perhaps deleted" } else { "Not deleted" };
     let mut form = Form::default();
     let (status, problem) = super::explain(refused, &mut form);
     let reasons: Vec<&str> = form.violations.iter().map(|one| one.reason.as_str()).collect();
-    super::message(status, "Not deleted", problem.as_deref().unwrap_or(&reasons.join(" ")))
+    super::message(status, title, problem.as_deref().unwrap_or(&reasons.join(" ")))
 }
 
 /// The form that asks for certain.

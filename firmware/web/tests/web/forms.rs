@@ -157,6 +157,16 @@ async fn metacharacters_are_text_in_every_input() {
 }
 
 #[tokio::test]
+async fn a_page_does_not_say_that_nothing_was_deleted_when_nobody_knows() {
+    let unit = Unit::with_shop().await;
+    let browser = unit.log_in().await;
+    *unit.fake.after.lock().unwrap() = crate::fake::After::Silent;
+    let answer = unit.post("/services/1/servers/2/delete", &[], &browser).await;
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
+    assert!(answer.has("may have been made") && !answer.has("Not deleted"), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn control_away_means_nothing_changed_and_nothing_lost() {
     let mut unit = Unit::with_shop().await;
     let browser = unit.log_in().await;
