@@ -43,6 +43,19 @@ struct Placed {
     bound: Result<SocketAddr, String>,
 }
 
+impl Placed {
+    /// Not bound, for this reason, which is logged once.
+    fn refuse(&mut self, id: VsId, reason: String) {
+        let bound = Err(reason);
+        if self.bound != bound
+            && let Err(reason) = &bound
+        {
+            tracing::warn!(service = id.0, reason, "cannot listen; tried again each second");
+        }
+        self.bound = bound;
+    }
+}
+
 /// Decides what the workers serve.
 #[derive(Debug)]
 pub(crate) struct Director {
@@ -82,9 +95,18 @@ impl Director {
             for id in gone {
                 self.retire(id).await;
             }
+            let mut addresses = Vec::new();
             for vs in served.into_values() {
                 self.plan(vs, told.health.as_deref());
-                self.place(vs, told.net.as_deref()).await;
+                let ip = resolve(&vs.address, told.net.as_deref());
+                addresses.push((vs.id, ip.map(|ip| SocketAddr::new(ip, vs.port))));
+            }
+            // One may move to where another one goes away from.
+            for (id, address) in &addresses {
+                self.leave(*id, address).await;
+            }
+            for (id, address) in addresses {
+                self.place(id, address).await;
             }
         }
         if self.started.elapsed() > CLAIM_WITHIN {
@@ -112,37 +134,41 @@ impl Director {
         }
     }
 
+    /// Gives up the listeners of a service that is to stand elsewhere now. Who is connected stays. A service without
+    /// an address stays where it was: a lease that ran out for a moment is no reason to hang up on anybody who still
+    /// gets through.
+    async fn leave(&mut self, id: VsId, address: &Result<SocketAddr, String>) {
+        let (Ok(address), Some(placed)) = (address, self.placed.get_mut(&id)) else { return };
+        if placed.wanted.take_if(|wanted| wanted != address).is_none() {
+            return;
+        }
+        let before = std::mem::replace(&mut placed.bound, Err("not yet bound".to_owned()));
+        self.tell(|| Command::Unlisten(id));
+        self.forget(before.ok()).await;
+    }
+
     /// Listens where the service stands now.
-    async fn place(&mut self, vs: &VirtualService, net: Option<&NetStatus>) {
-        let address = resolve(&vs.address, net).map(|ip| SocketAddr::new(ip, vs.port));
-        let Some(placed) = self.placed.get_mut(&vs.id) else { return };
-        let before = placed.bound.as_ref().ok().copied();
-        let wanted = match address {
-            // A lease that ran out for a moment is no reason to hang up on anybody who still gets through.
-            Err(reason) if before.is_none() => {
+    async fn place(&mut self, id: VsId, address: Result<SocketAddr, String>) {
+        // All listeners are bound with SO_REUSEPORT: the kernel would share the address out among services.
+        let holder = self.placed.iter().find(|(other, placed)| **other != id && placed.bound == address);
+        let holder = holder.map(|(other, _)| *other);
+        let Some(placed) = self.placed.get_mut(&id) else { return };
+        let wanted = match (address, holder) {
+            (Err(_), _) if placed.wanted.is_some() => return,
+            (Ok(wanted), _) if placed.wanted == Some(wanted) => return,
+            (Err(reason), _) => {
                 placed.bound = Err(reason);
                 return;
             }
-            Err(_) => return,
-            Ok(wanted) if placed.wanted == Some(wanted) => return,
-            Ok(wanted) => wanted,
+            (Ok(wanted), Some(holder)) => {
+                placed.refuse(id, format!("{wanted}: taken by service {}", holder.0));
+                return;
+            }
+            (Ok(wanted), None) => wanted,
         };
         let listeners = match open(&mut self.kept, wanted, self.workers.len()) {
             Ok(listeners) => listeners,
-            Err(error) => {
-                let reason = format!("{wanted}: {error}");
-                if placed.bound != Err(reason.clone()) {
-                    tracing::warn!(service = vs.id.0, %wanted, %error, "cannot listen; tried again each second");
-                }
-                if placed.wanted.take().is_some() {
-                    self.tell(|| Command::Unlisten(vs.id));
-                    self.forget(before).await;
-                }
-                if let Some(placed) = self.placed.get_mut(&vs.id) {
-                    placed.bound = Err(reason);
-                }
-                return;
-            }
+            Err(error) => return placed.refuse(id, format!("{wanted}: {error}")),
         };
         let actual = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(wanted);
         placed.wanted = Some(wanted);
@@ -153,8 +179,7 @@ impl Director {
             // A worker whose thread is gone ends the whole process; see `lib.rs`.
             let _ = worker.send(Command::Listen(Arc::clone(&service), listener));
         }
-        self.forget(before.filter(|before| *before != actual)).await;
-        tracing::info!(service = vs.id.0, address = %actual, "listening");
+        tracing::info!(service = id.0, address = %actual, "listening");
     }
 
     async fn retire(&mut self, id: VsId) {

@@ -192,6 +192,56 @@ async fn a_listener_that_was_kept_is_used_again_with_whoever_waits_in_it() {
 }
 
 #[tokio::test]
+async fn two_services_do_not_share_an_address_and_the_second_takes_over() {
+    let (a, b) = (Origin::named("a").await, Origin::named("b").await);
+    let port = crate::support::nobody().await.port();
+    let (mut first, mut second) = (service(&[a.address]), service(&[b.address]));
+    (first.port, second.port, second.id) = (port, port, VsId(2));
+    second.address = Address::Own(InterfaceName("eth0".into()));
+    let unit = Unit::start_with(vec![first, second.clone()], 1, Kept::new(), true).await;
+    unit.net.send_replace(status_of(&["127.0.0.1"]));
+    let refused = |status: &evener_api::proxy::ProxyStatus| matches!(&status.services[1].bound, Err(reason) if reason.contains("taken by service 1"));
+    let status = unit.until("the collision is reported", refused).await;
+    let address = *status.services[0].bound.as_ref().unwrap();
+    for _ in 0..8 {
+        assert_eq!(Client::connect(address).await.get("/").await.body, "a");
+    }
+    unit.configure(vec![second]).await;
+    assert_eq!(unit.address().await, address);
+    // The first's listener closes when its worker gets round to it.
+    let served_by_b = async { while Client::try_get(address).await.as_deref() != Some("b") {} };
+    soon("the second serves", served_by_b).await;
+}
+
+#[tokio::test]
+async fn services_may_move_to_where_others_come_from() {
+    let origins = [Origin::named("1").await, Origin::named("2").await, Origin::named("3").await];
+    let at = |hosts: [u8; 3], port: u16| {
+        let services = (0..3).map(|index| {
+            let mut vs = service(&[origins[index].address]);
+            vs.id = VsId(u32::try_from(index).unwrap() + 1);
+            vs.address = Address::Literal(std::net::Ipv4Addr::new(127, 0, 0, hosts[index]).into());
+            vs.port = port;
+            vs
+        });
+        services.collect::<Vec<_>>()
+    };
+    let port = crate::support::nobody().await.port();
+    let unit = Unit::start_with(at([1, 2, 3], port), 1, Kept::new(), true).await;
+    for hosts in [[2, 3, 4], [3, 4, 2], [1, 2, 3]] {
+        unit.configure(at(hosts, port)).await;
+        let status = unit.status().await;
+        for (service, host) in status.services.iter().zip(hosts) {
+            let address = SocketAddr::from(([127, 0, 0, host], port));
+            assert_eq!(service.bound, Ok(address));
+            let name = service.vs.0.to_string();
+            let served = async { while Client::try_get(address).await.as_deref() != Some(&*name) {} };
+            soon("the former owner is gone", served).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn services_do_not_get_in_each_other_s_way() {
     let (a, b) = (Origin::named("a").await, Origin::named("b").await);
     let mut second = service(&[b.address]);

@@ -354,6 +354,15 @@ impl Client {
         Self { stream: TcpStream::connect(address).await.unwrap(), input: BytesMut::new() }
     }
 
+    /// The body of one answer, if there is one: the listener may be going away.
+    pub(crate) async fn try_get(address: SocketAddr) -> Option<String> {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
