@@ -71,6 +71,7 @@ impl Life {
         let pid = Spawn {
             program: launch.program.clone(),
             arguments,
+            environment: rights::environment(service),
             lifeline_name: ENVIRONMENT,
             lifeline: theirs,
             output: writer.into(),

@@ -37,7 +37,9 @@ pub struct Spawn {
     pub program: PathBuf,
     /// Its arguments, without its name.
     pub arguments: Vec<OsString>,
-    /// Name of the one environment variable it gets: the number of `lifeline` in it.
+    /// All of its environment, but for the lifeline's number.
+    pub environment: &'static [(&'static str, &'static str)],
+    /// Name of the environment variable that gets the number of `lifeline`.
     pub lifeline_name: &'static str,
     /// Its end of the lifeline.
     pub lifeline: OwnedFd,
@@ -58,7 +60,8 @@ impl Spawn {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that starts services")]
         let mut command = Command::new(&self.program);
         let lifeline = self.lifeline.as_raw_fd();
-        command.args(&self.arguments).env_clear().env(self.lifeline_name, lifeline.to_string());
+        command.args(&self.arguments).env_clear().envs(self.environment.iter().copied());
+        command.env(self.lifeline_name, lifeline.to_string());
         command.stdin(Stdio::null()).stdout(self.output.try_clone()?).stderr(self.output);
         let (identity, open_files) = (self.identity, self.open_files);
         let prepare = move || {
@@ -196,6 +199,7 @@ mod tests {
                 "/proc/self/environ".into(),
                 "/proc/self/limits".into(),
             ],
+            environment: &[("EVENER_SETTING", "7")],
             lifeline_name: "EVENER_TEST",
             lifeline: lifeline.into(),
             output: writer.into(),
@@ -214,7 +218,7 @@ mod tests {
             assert_eq!(u64::from_str_radix(field(&text, set), 16), Ok(1 << 13), "{set} in {text}");
         }
         assert!(text.contains(&format!("EVENER_TEST={number}\0")), "{text}");
-        assert!(!text.contains("PATH="), "{text}");
+        assert!(text.contains("EVENER_SETTING=7\0") && !text.contains("PATH="), "{text}");
         assert!(text.contains("Max open files            77"), "{text}");
         let ended = std::iter::repeat_with(reap).flatten().next().unwrap();
         assert_eq!(ended, (pid, Exit::Status(0)));
