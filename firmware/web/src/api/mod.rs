@@ -22,6 +22,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/v1/status", get(unit::status))
         .route("/api/v1/history", get(unit::history))
         .route("/api/v1/users/{user}/password", post(unit::password))
+        .route("/api/v1/firmware/start-again", post(unit::firmware_start_again))
         .route("/api/v1/system/reboot", post(unit::reboot))
         .route("/api/v1/system/power-off", post(unit::power_off))
         .route("/api/v1/vs", get(vs::list).post(vs::add))

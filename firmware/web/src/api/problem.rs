@@ -103,6 +103,7 @@ fn title(kind: &str) -> &'static str {
         "malformed-json" => "The body could not be read",
         "method-not-allowed" => "Not possible here",
         "not-found" => "Not found",
+        "not-possible" => "Not possible as things are",
         "not-stored" => "The change could not be stored",
         "outcome-unknown" => "Nobody knows whether the change was made",
         "password-change-required" => "The first password must be changed",

@@ -5,7 +5,8 @@ use super::caller::{AnyCaller, Caller};
 use super::problem::{self, Answer, Sent};
 use super::tagged;
 use crate::app::{ADMINISTRATOR, App, NewPassword};
-use crate::unit::{Unit, end_run};
+use crate::unit::{Unit, end_run, start_again};
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -135,6 +136,23 @@ async fn end(app: &App, caller: &Caller, request: init::Request) -> Result<Statu
     tracing::warn!(user = %caller.user.name, ?request, "asked for");
     end_run(app, request).await.map_err(|reason| unavailable(&reason))?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// What [`firmware_start_again`] answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Next {
+    /// The slot that the next boot starts.
+    next: char,
+}
+
+/// `POST /api/v1/firmware/start-again`.
+pub(crate) async fn firmware_start_again(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<Next>, Answer> {
+    tracing::warn!(user = %caller.user.name, "asked to start the firmware again");
+    let refused = |reason: String| problem::answer(StatusCode::CONFLICT, "not-possible", reason);
+    start_again(&app).await.map(|next| Json(Next { next })).map_err(refused)
 }
 
 fn unavailable(detail: &str) -> Answer {

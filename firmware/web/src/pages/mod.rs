@@ -39,6 +39,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/services/{vs}/servers/{rs}/edit", get(server_edit::edit).post(server_edit::save))
         .route("/services/{vs}/servers/{rs}/delete", get(server_edit::ask_delete).post(server_edit::delete))
         .route("/system", get(system::show))
+        .route("/system/start-again", get(system::ask_start_again).post(system::start_again))
         .route("/system/reboot", get(system::ask_reboot).post(system::reboot))
         .route("/system/power-off", get(system::ask_power_off).post(system::power_off))
         .route("/assets/{name}", get(assets::get))

@@ -4,7 +4,7 @@ use super::service_edit::confirm;
 use super::{icons, layout, text};
 use crate::app::App;
 use crate::gate::{Operator, OperatorPosted, Visitor};
-use crate::unit::{Unit, end_run};
+use crate::unit::{self, Unit, end_run};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -29,7 +29,12 @@ pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) ->
             div id="unit" data-live { (about(&unit)) }
         }
         section aria-labelledby="h-slots" {
-            div class="head" { h2 id="h-slots" { "Firmware slots" } }
+            div class="head" {
+                h2 id="h-slots" { "Firmware slots" }
+                @if unit.update.as_ref().is_some_and(|update| update.running == 'R') {
+                    a class="button" href="/system/start-again" data-dialog { "Leave rescue" }
+                }
+            }
             div id="slots" data-live { (slots(unit.update.as_ref())) }
         }
         section aria-labelledby="h-programs" {
@@ -177,6 +182,29 @@ fn interface_row(interface: &InterfaceStatus) -> Markup {
 
 fn silent(service: &str) -> Markup {
     html! { div class="card" { p class="muted" { "Not known: the service " b { (service) } " does not answer." } } }
+}
+
+/// `GET /system/start-again`.
+pub(crate) async fn ask_start_again(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    let text = "The boots that were counted against the confirmed firmware are forgotten, and the next boot starts it \
+        again. If it fails as before, the unit comes back here by itself after five boots. Nothing changes until \
+        you reboot.";
+    ask(&app, &visitor, "Start the firmware again?", text, "/system/start-again", "Start it at the next boot")
+        .await
+}
+
+/// `POST /system/start-again`.
+pub(crate) async fn start_again(State(app): State<App>, posted: OperatorPosted) -> Response {
+    tracing::warn!(user = %posted.visitor.user.name, "asked to start the firmware again");
+    match unit::start_again(&app).await {
+        Ok(slot) => {
+            let text = format!("The next boot starts slot {slot}.");
+            ask(&app, &posted.visitor, "Reboot this unit?", &text, "/system/reboot", "Reboot now").await
+        }
+        Err(reason) => {
+            super::message(StatusCode::CONFLICT, "Not possible", &format!("Nothing was changed: {reason}."))
+        }
+    }
 }
 
 /// `GET /system/reboot`.

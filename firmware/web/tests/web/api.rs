@@ -267,3 +267,12 @@ async fn the_unit_is_rebooted_and_switched_off_on_request() {
     }
     assert_eq!(unit.fake.asked.lock().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn the_firmware_is_started_again_on_request() {
+    let unit = Unit::with_shop().await;
+    *unit.fake.running.lock().unwrap() = 'R';
+    let answer = unit.api(Method::POST, "/api/v1/firmware/start-again", None).await;
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, serde_json::json!({"next": "A"})));
+    assert_eq!(*unit.fake.running.lock().unwrap(), 'A');
+}

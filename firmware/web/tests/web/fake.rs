@@ -9,7 +9,7 @@ use evener_api::control::{
 use evener_api::init::{ServiceHealth, ServiceState, UnitStatus};
 use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
 use evener_api::proxy::{ProxyStatus, ServerStatus, ServiceStatus};
-use evener_api::update::{FirmwareStatus, SlotStatus};
+use evener_api::update::{FirmwareStatus, Forgiven, SlotStatus};
 use evener_api::{Service, init};
 use evener_config::{Address, Config, InterfaceName, PasswordHash, User, VirtualService};
 use evener_ipc::{Connection, Listener, publish};
@@ -33,6 +33,8 @@ pub(crate) struct Fake {
     pub(crate) status: Mutex<UnitStatus>,
     /// What net says.
     pub(crate) net: Mutex<NetStatus>,
+    /// The slot that runs; forgiving makes it the one that is started next.
+    pub(crate) running: Mutex<char>,
     /// What init was asked to do.
     pub(crate) asked: Mutex<Vec<init::Request>>,
     /// What control refuses the next change with.
@@ -92,6 +94,7 @@ impl Fake {
                 gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
                 name_servers: vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))],
             }),
+            running: Mutex::new('A'),
             asked: Mutex::default(),
             refuse: Mutex::default(),
             changes: Mutex::default(),
@@ -358,7 +361,7 @@ async fn net(fake: Arc<Fake>, mut connection: Connection) {
     }
 }
 
-async fn update(_: Arc<Fake>, mut connection: Connection) {
+async fn update(fake: Arc<Fake>, mut connection: Connection) {
     let slot = |slot, state: &str, version: Option<&str>| SlotStatus {
         slot,
         state: state.to_owned(),
@@ -366,9 +369,14 @@ async fn update(_: Arc<Fake>, mut connection: Connection) {
         signer: version.map(|_| String::from("6f1d93b2c0a4e857 (development key)")),
         tries: 0,
     };
-    while let Ok(Some(evener_api::update::Request::Get)) = connection.receive().await {
+    while let Ok(Some(request)) = connection.receive::<evener_api::update::Request>().await {
+        if request == evener_api::update::Request::Forgive {
+            *fake.running.lock().unwrap() = 'A';
+            let _ = connection.send(&Forgiven::Next('A')).await;
+            continue;
+        }
         let status = FirmwareStatus {
-            running: 'A',
+            running: *fake.running.lock().unwrap(),
             slots: vec![
                 slot('A', "confirmed", Some("0.1.0")),
                 slot('B', "empty", None),
