@@ -37,21 +37,63 @@ impl Buffers {
     }
 }
 
-/// Makes room to read into; more of it each time the last read filled what there was.
-fn make_room(buffer: &mut BytesMut) {
-    let room = buffer.capacity() - buffer.len();
-    if room >= FIRST / 2 {
-        return;
+/// How much is read at once in one direction of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(FIRST)
     }
-    let wish = if buffer.capacity() >= FIRST { (2 * buffer.capacity()).min(LARGEST) } else { FIRST };
-    buffer.reserve(wish.saturating_sub(buffer.len()).max(FIRST));
 }
 
-/// Reads what is there, once. Zero: the peer sends nothing more.
+impl Room {
+    /// After a read that got `read` of the bytes there was room for: twice as much if that was all.
+    fn follow(&mut self, read: usize, space: usize) {
+        if read == space && space >= self.0 {
+            self.0 = (2 * self.0).min(LARGEST);
+        }
+    }
+}
+
+/// Reads what is there, once. Zero: the peer sends nothing more. What a body fills to the brim gets twice the room the
+/// next time, so that a large one costs few calls and a small one little memory.
 pub(crate) async fn read_some(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
+    room: &mut Room,
 ) -> io::Result<usize> {
-    make_room(buffer);
-    stream.read_buf(buffer).await
+    if buffer.capacity() - buffer.len() < FIRST / 2 || (buffer.is_empty() && buffer.capacity() < room.0) {
+        buffer.reserve(room.0);
+    }
+    let space = buffer.capacity() - buffer.len();
+    let read = stream.read_buf(buffer).await?;
+    room.follow(read, space);
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_fills_its_room_gets_more_of_it() {
+        let bytes = vec![7; 4 << 20];
+        let (mut source, mut room) = (&bytes[..], Room::default());
+        let (mut one, mut other, mut reads) = (BytesMut::new(), BytesMut::new(), 0);
+        // As it is done with a body: filled, handed over whole, written, and the other one is filled.
+        while read_some(&mut source, &mut one, &mut room).await.unwrap() > 0 {
+            std::mem::swap(&mut one, &mut other);
+            one.clear();
+            reads += 1;
+            assert!(other.len() <= LARGEST);
+        }
+        assert!(reads < 45, "{reads}");
+        let mut small = Room::default();
+        for _ in 0..10 {
+            let mut buffer = BytesMut::new();
+            read_some(&mut &bytes[..1000], &mut buffer, &mut small).await.unwrap();
+            assert!(buffer.capacity() <= FIRST);
+        }
+    }
 }

@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod answer;
+mod answering;
 mod buffers;
 mod director;
 mod exchange;
@@ -16,6 +17,7 @@ mod listen;
 mod memory;
 mod plan;
 mod pool;
+mod sending;
 mod serve;
 mod service;
 mod session;

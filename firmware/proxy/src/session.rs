@@ -1,6 +1,6 @@
 //! A client's connection: what it holds between two requests, how a request is read from it, and how it ends.
 
-use crate::buffers::read_some;
+use crate::buffers::{Room, read_some};
 use crate::fault::{Answer, Fault};
 use crate::plan::Plan;
 use crate::service::Seat;
@@ -126,7 +126,7 @@ impl Session {
                 self.timer.allow(limit);
             }
             seen = self.input.len();
-            match self.timer.watch(read_some(&mut self.stream, &mut self.input)).await {
+            match self.timer.watch(read_some(&mut self.stream, &mut self.input, &mut Room::default())).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return Err(Fault::ClientGone),
                 Err(_) => return Err(Fault::HeadTimeout),
@@ -150,7 +150,8 @@ impl Session {
             self.input = self.worker.buffers.take();
             // Once: the runtime may have been wrong about "readable".
             let outcome = {
-                let mut read = pin!(read_some(&mut self.stream, &mut self.input));
+                let mut room = Room::default();
+                let mut read = pin!(read_some(&mut self.stream, &mut self.input, &mut room));
                 poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await
             };
             match outcome {
@@ -247,7 +248,7 @@ impl Session {
                     let mut left = LINGER_BYTES;
                     while left > 0 {
                         input.clear();
-                        match read_some(stream, input).await? {
+                        match read_some(stream, input, &mut Room::default()).await? {
                             0 => break,
                             read => left = left.saturating_sub(read),
                         }

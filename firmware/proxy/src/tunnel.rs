@@ -1,7 +1,7 @@
 //! After `101 Switching Protocols`: bytes, both ways, until both sides have ended or nothing moves for too long
 //! (RFC 9110 §7.8). What the client sent ahead of the switch is passed on now, and not before.
 
-use crate::buffers::read_some;
+use crate::buffers::{Room, read_some};
 use crate::plan::Plan;
 use crate::pool::Upstream;
 use crate::session::Session;
@@ -31,13 +31,14 @@ async fn one_way(
     timer: &Timer,
     idle: Duration,
 ) -> io::Result<()> {
+    let mut room = Room::default();
     loop {
         if !buffer.is_empty() {
             to.write_all(buffer).await?;
             buffer.clear();
             timer.allow(idle);
         }
-        if read_some(&mut from, buffer).await? == 0 {
+        if read_some(&mut from, buffer, &mut room).await? == 0 {
             return to.shutdown().await;
         }
         timer.allow(idle);

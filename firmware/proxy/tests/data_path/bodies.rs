@@ -155,6 +155,38 @@ async fn a_refusal_in_the_middle_of_an_upload_reaches_the_client() {
 }
 
 #[tokio::test]
+async fn a_client_that_gives_up_its_upload_gets_the_rest_of_the_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unit = Unit::start(service(&[listener.local_addr().unwrap()])).await;
+    for broken in [false, true] {
+        let mut client = unit.client().await;
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstart\r\n").await;
+        let (mut server, _) = soon("a connection", listener.accept()).await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"5\r\nstart\r\n") {
+            request.push(server.read_u8().await.unwrap());
+        }
+        server.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n\r\ntoo").await.unwrap();
+        assert_eq!(soon("the head", client.head(false)).await.0.status, 413);
+        while client.input.len() < 3 {
+            client.stream.read_buf(&mut client.input).await.unwrap();
+        }
+        if broken {
+            client.send("no chunk\r\n").await;
+        } else {
+            client.stream.shutdown().await.unwrap();
+        }
+        assert_eq!(soon("the server hears of it", server.read(&mut [0])).await.unwrap(), 0);
+        server.write_all(b" big").await.unwrap();
+        while client.input.len() < 7 {
+            assert!(soon("the rest", client.stream.read_buf(&mut client.input)).await.unwrap() > 0);
+        }
+        assert_eq!(&client.input.split()[..], b"too big");
+        client.ends().await;
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_a_length_ends_with_the_server_s_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let unit = Unit::start(service(&[listener.local_addr().unwrap()])).await;

@@ -202,3 +202,24 @@ async fn a_server_that_takes_nothing_of_a_request_is_a_504() {
     .await;
     assert_eq!(client.answer().await.status, 504);
 }
+
+#[tokio::test]
+async fn an_interim_answer_that_was_cut_off_is_followed_by_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut vs = service(&[listener.local_addr().unwrap()]);
+    vs.timeouts.response_head_s = 1;
+    let unit = Unit::start(vs).await;
+    // A client that takes next to nothing.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = socket.connect(unit.address().await).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let (mut server, _) = soon("a connection", listener.accept()).await.unwrap();
+    read_request(&mut server, &mut Vec::new()).await.unwrap();
+    let hint = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(250_000));
+    let flood = async { while server.write_all(hint.as_bytes()).await.is_ok() {} };
+    soon("the proxy gives up", flood).await;
+    let mut all = Vec::new();
+    let _ = soon("the end", client.read_to_end(&mut all)).await;
+    assert!(!all.windows(12).any(|part| part == b"HTTP/1.1 504" || part == b"HTTP/1.1 502"));
+}
