@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch as channel;
+use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use watch::Watch;
@@ -68,7 +68,8 @@ pub async fn operate(dirs: Dirs, lifeline: Lifeline, stop: impl Future<Output = 
                     checker.follow(&snapshot);
                 }
             }
-            Some(Ok((id, target, finding))) = checker.running.join_next() => checker.take(id, &target, finding),
+            Some((id, target, finding)) = checker.findings.recv() => checker.take(id, &target, finding),
+            Some(_) = checker.running.join_next() => {}
             () = tokio::time::sleep(pause) => {}
             connection = next_caller(&socket) => {
                 tokio::spawn(tell(connection, report.clone()));
@@ -119,17 +120,25 @@ struct Checker {
     watch: Watch,
     begun: Instant,
     waiting: VecDeque<(RsId, Target)>,
-    running: JoinSet<(RsId, Target, Finding)>,
+    /// Probes under way, with their farewells: each has a descriptor.
+    running: JoinSet<()>,
+    /// What they found, and the end that they tell it to.
+    findings: mpsc::UnboundedReceiver<(RsId, Target, Finding)>,
+    tell: mpsc::UnboundedSender<(RsId, Target, Finding)>,
     reports: channel::Sender<Arc<HealthReport>>,
 }
 
 impl Checker {
     fn new(reports: channel::Sender<Arc<HealthReport>>) -> Self {
+        // Bounded by the probes under way.
+        let (tell, findings) = mpsc::unbounded_channel();
         Self {
             watch: Watch::default(),
             begun: Instant::now(),
             waiting: VecDeque::new(),
             running: JoinSet::new(),
+            findings,
+            tell,
             reports,
         }
     }
@@ -147,9 +156,10 @@ impl Checker {
         self.waiting.extend(self.watch.due(self.now_ms()));
         while self.running.len() < AT_ONCE {
             let Some((id, target)) = self.waiting.pop_front() else { return };
+            let tell = self.tell.clone();
             self.running.spawn(async move {
-                let finding = probe(&target).await;
-                (id, target, finding)
+                // Nobody is there to be told when checks ends.
+                probe(&target, |finding| _ = tell.send((id, target.clone(), finding))).await;
             });
         }
     }

@@ -39,22 +39,26 @@ pub(crate) struct Finding {
     pub(crate) took_ms: u32,
 }
 
-/// Probes once. Ends within the time-out, plus the farewell.
-pub(crate) async fn probe(target: &Target) -> Finding {
+/// Probes once, and tells what it found within the time-out. Ends after the farewell.
+pub(crate) async fn probe(target: &Target, tell: impl FnOnce(Finding)) {
     let begun = Instant::now();
     let result = tokio::time::timeout(target.timeout, ask(target)).await;
     let took_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+    let mut left = None;
     let (outcome, reason) = match result {
         Ok(Ok(Said::Connected)) => (Outcome::Good, "accepts connections".to_owned()),
         Ok(Ok(Said::Answered(status, stream))) => {
-            bid_farewell(stream).await;
+            left = Some(stream);
             let outcome = if is_good(&target.kind, status) { Outcome::Good } else { Outcome::Refused };
             (outcome, format!("answered {status}"))
         }
         Ok(Err(reason)) => (Outcome::Failed, reason),
         Err(_) => (Outcome::Failed, format!("no answer within {} s", target.timeout.as_secs())),
     };
-    Finding { outcome, reason, took_ms }
+    tell(Finding { outcome, reason, took_ms });
+    if let Some(stream) = left {
+        bid_farewell(stream).await;
+    }
 }
 
 /// What a server said in time.
@@ -79,6 +83,9 @@ async fn ask(target: &Target) -> Result<Said, String> {
                 Ok(Some((status, _))) => return Ok(Said::Answered(status, stream)),
                 // Its length does not matter here; that it cannot be served through the proxy does.
                 Err(ResponseFault::Framing) => return Err("answers with an unclear length".to_owned()),
+                Err(ResponseFault::BareLineFeed) => {
+                    return Err("answers with a line that does not end in CR LF".to_owned());
+                }
                 Err(ResponseFault::Syntax) => return Err("does not answer in HTTP".to_owned()),
                 Err(ResponseFault::TooLarge) => return Err("answers with an endless head".to_owned()),
                 Ok(None) => {}
@@ -148,6 +155,12 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
+    async fn found(target: &Target) -> Finding {
+        let mut found = None;
+        probe(target, |finding| found = Some(finding)).await;
+        found.unwrap()
+    }
+
     fn http(method: HttpMethod) -> CheckKind {
         CheckKind::Http(HttpCheck {
             method,
@@ -176,7 +189,7 @@ mod tests {
             assert_eq!(stream.read_buf(&mut Vec::new()).await.unwrap(), 0);
             String::from_utf8(request).unwrap()
         });
-        let finding = probe(&target).await;
+        let finding = found(&target).await;
         (finding, server.await.unwrap())
     }
 
@@ -224,12 +237,40 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.write_all(&ENDLESS).await;
         });
-        let finding = probe(&target).await;
+        let finding = found(&target).await;
         assert_eq!(
             (finding.outcome, finding.reason.as_str()),
             (Outcome::Failed, "answers with an endless head")
         );
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_bare_line_feed_is_called_by_its_name() {
+        let (finding, _) = against(http(HttpMethod::Get), b"HTTP/1.1 200 OK\n\n").await;
+        assert_eq!(
+            (finding.outcome, finding.reason.as_str()),
+            (Outcome::Failed, "answers with a line that does not end in CR LF")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_finding_does_not_wait_for_the_farewell() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target {
+            address: listener.local_addr().unwrap(),
+            kind: http(HttpMethod::Get),
+            timeout: Duration::from_secs(4),
+        };
+        let (told, tells) = tokio::sync::oneshot::channel();
+        let probing = tokio::spawn(async move { probe(&target, |finding| _ = told.send(finding)).await });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The answer goes on for as long as the finding is not there.
+        stream.write_all(b"HTTP/1.1 503 Busy\r\n\r\nendless").await.unwrap();
+        assert_eq!(tells.await.unwrap().reason, "answered 503");
+        assert!(!probing.is_finished());
+        drop(stream);
+        probing.await.unwrap();
     }
 
     #[tokio::test]
@@ -240,9 +281,9 @@ mod tests {
             kind: CheckKind::Tcp,
             timeout: Duration::from_secs(4),
         };
-        assert_eq!(probe(&target).await.outcome, Outcome::Good);
+        assert_eq!(found(&target).await.outcome, Outcome::Good);
         drop(listener);
-        let finding = probe(&target).await;
+        let finding = found(&target).await;
         assert_eq!((finding.outcome, finding.reason.as_str()), (Outcome::Failed, "no connection: refused"));
     }
 
@@ -254,7 +295,7 @@ mod tests {
             kind: http(HttpMethod::Get),
             timeout: Duration::from_secs(4),
         };
-        let finding = probe(&target).await;
+        let finding = found(&target).await;
         assert_eq!((finding.outcome, finding.reason.as_str()), (Outcome::Failed, "no answer within 4 s"));
         assert_eq!(finding.took_ms, 4000);
     }

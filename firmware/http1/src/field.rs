@@ -53,8 +53,15 @@ impl Meaning {
             15 if is("x-forwarded-for") => Self::ForwardedFor,
             16 if is("proxy-connection") => Self::Hop,
             17 if is("transfer-encoding") => Self::TransferEncoding,
+            _ if name.contains('_') && Self::is_disguised(name) => Self::Hop,
             _ => Self::Other,
         }
+    }
+
+    /// Whether a reader that knows no difference between `_` and `-`, as CGI and what descends from it, takes this for
+    /// one of the fields above. Other names with `_` are nobody's business.
+    fn is_disguised(name: &str) -> bool {
+        name.len() <= 17 && Self::of(&name.replace('_', "-")) != Self::Other
     }
 }
 
@@ -73,8 +80,15 @@ pub(crate) struct Connection<'b> {
     named: Vec<&'b [u8]>,
 }
 
+/// Fields that may be named in `Connection`. Each field of the head is compared with each of them.
+const MOST_NAMED: usize = 64;
+
+/// More than [`MOST_NAMED`] fields are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyNamed;
+
 impl<'b> Connection<'b> {
-    pub(crate) fn read(&mut self, value: &'b [u8]) {
+    pub(crate) fn read(&mut self, value: &'b [u8]) -> Result<(), TooManyNamed> {
         for token in tokens(value) {
             if token.eq_ignore_ascii_case(b"close") {
                 self.close = true;
@@ -82,10 +96,13 @@ impl<'b> Connection<'b> {
                 self.keep_alive = true;
             } else if token.eq_ignore_ascii_case(b"upgrade") {
                 self.upgrade = true;
-            } else {
+            } else if self.named.len() < MOST_NAMED {
                 self.named.push(token);
+            } else {
+                return Err(TooManyNamed);
             }
         }
+        Ok(())
     }
 
     pub(crate) fn names(&self, field: &str) -> bool {

@@ -45,6 +45,9 @@ pub enum Refusal {
     /// More fields than the service's limit.
     #[error("too many header fields")]
     TooManyFields,
+    /// `Connection` names more than 64 fields.
+    #[error("Connection names too many fields")]
+    TooManyNamed,
     /// A major version other than 1.
     #[error("only HTTP/1.0 and HTTP/1.1 are spoken here")]
     Version,
@@ -65,7 +68,7 @@ impl Refusal {
             | Self::TransferEncoding => 400,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
-            Self::TooLong | Self::TooManyFields => 431,
+            Self::TooLong | Self::TooManyFields | Self::TooManyNamed => 431,
             Self::UnknownCoding | Self::Connect => 501,
             Self::Version => 505,
         }

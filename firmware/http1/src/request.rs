@@ -141,7 +141,7 @@ fn check<'b>(
                 }
             }
             Meaning::TransferEncoding => coding.read(field.value),
-            Meaning::Connection => connection.read(field.value),
+            Meaning::Connection => connection.read(field.value).map_err(|_| Refusal::TooManyNamed)?,
             Meaning::Upgrade if upgrade.is_none() => upgrade = Some(field.value),
             Meaning::Upgrade => return Err(Refusal::Syntax),
             // HTTP/1.0 knows no Expect (RFC 9110 §10.1.1).

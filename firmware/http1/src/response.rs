@@ -31,6 +31,9 @@ pub enum ResponseFault {
     /// Not an HTTP/1 status line and fields.
     #[error("the server's answer is not HTTP/1")]
     Syntax,
+    /// A line that ends in LF without CR.
+    #[error("a line of the server's answer does not end in CR LF")]
+    BareLineFeed,
     /// Its body could be read in two ways.
     #[error("the server's answer has an unclear length")]
     Framing,
@@ -76,7 +79,7 @@ pub fn read_response<R>(
         Err(_) => return Err(ResponseFault::Syntax),
     };
     if has_bare_line_feed(within.get(..length).unwrap_or(within)) {
-        return Err(ResponseFault::Syntax);
+        return Err(ResponseFault::BareLineFeed);
     }
     let status = parsed.code.filter(|code| (100..=999).contains(code)).ok_or(ResponseFault::Syntax)?;
     let response = check(
@@ -116,7 +119,7 @@ fn check<'b>(
                     return Err(ResponseFault::Framing);
                 }
             }
-            Meaning::Connection => connection.read(field.value),
+            Meaning::Connection => connection.read(field.value).map_err(|_| ResponseFault::TooLarge)?,
             Meaning::Upgrade => upgrade = Some(field.value),
             _ => {}
         }
@@ -170,10 +173,14 @@ impl Response<'_> {
         }
         let (wire, delimited) = self.write_framing(out, toward.version);
         let keep_alive = toward.keep_alive && delimited;
-        if self.status == 101 {
+        // 101 says what is spoken from now on, 426 what had to be spoken (RFC 9110 §15.5.22).
+        if matches!(self.status, 101 | 426)
+            && let Some(protocol) = self.upgrade
+        {
             put(out, b"Connection", b"Upgrade");
-            put(out, b"Upgrade", self.upgrade.unwrap_or_default());
-        } else if self.status >= 200 && !keep_alive {
+            put(out, b"Upgrade", protocol);
+        }
+        if self.status >= 200 && !keep_alive {
             out.extend_from_slice(b"Connection: close\r\n");
         } else if self.status >= 200 && toward.version == Version::Http10 {
             out.extend_from_slice(b"Connection: keep-alive\r\n");

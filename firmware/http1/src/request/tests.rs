@@ -32,6 +32,25 @@ fn a_request_is_written_anew_for_the_server() {
     );
 }
 
+#[test]
+fn fields_in_disguise_end_here_and_others_with_underscores_pass() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1.1.1.1\r\nX-Forwarded_For: 1.1.1.1\r\nContent_Length: 5\r\n\
+        transfer_encoding: chunked\r\nmy_field: 1\r\n\r\n";
+    assert_eq!(
+        upstream(request).unwrap(),
+        "GET / HTTP/1.1\r\nHost: a\r\nmy_field: 1\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n"
+    );
+}
+
+#[test]
+fn a_connection_that_names_too_much_is_refused() {
+    let request = |named: usize| {
+        format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close,{}\r\n\r\n", "b,".repeat(named))
+    };
+    assert!(upstream(request(64).as_bytes()).is_ok());
+    assert_eq!(upstream(request(65).as_bytes()), Err(Refusal::TooManyNamed));
+}
+
 /// Each breaks one rule.
 const TWO_READINGS: &[(&str, Refusal)] = &[
     (

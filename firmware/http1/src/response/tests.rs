@@ -109,12 +109,7 @@ fn an_answer_with_two_readings_is_refused() {
         let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
         assert_eq!(body(&response, false), Err(ResponseFault::Framing), "{fields:?}");
     }
-    for response in [
-        "HTTP/1.1 200 OK\nContent-Length: 1\r\n\r\n",
-        "HTTP/1.1 42 OK\r\n\r\n",
-        "hello\r\n\r\n",
-        "HTTP/1.1 099 x\r\n\r\n",
-    ] {
+    for response in ["HTTP/1.1 42 OK\r\n\r\n", "hello\r\n\r\n", "HTTP/1.1 099 x\r\n\r\n"] {
         assert_eq!(body(response, false), Err(ResponseFault::Syntax), "{response:?}");
     }
     assert_eq!(
@@ -133,6 +128,28 @@ fn a_switch_of_protocols_is_passed_on() {
         head,
         "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     );
+}
+
+#[test]
+fn an_upgrade_that_is_required_is_named() {
+    let (head, ..) = client(
+        "HTTP/1.1 426 Upgrade Required\r\nDate: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+        Version::Http11,
+    );
+    assert!(head.ends_with("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn a_line_that_ends_in_a_bare_lf_is_refused() {
+    let response = "HTTP/1.1 200 OK\nContent-Length: 1\r\n\r\n";
+    assert_eq!(body(response, false), Err(ResponseFault::BareLineFeed));
+}
+
+#[test]
+fn a_connection_that_names_too_much_is_refused() {
+    let response = |named: usize| format!("HTTP/1.1 204 x\r\nConnection: {}\r\n\r\n", "a,".repeat(named));
+    assert_eq!(body(&response(64), false), Ok(BodyReader::Done));
+    assert_eq!(body(&response(65), false), Err(ResponseFault::TooLarge));
 }
 
 #[test]
