@@ -56,7 +56,13 @@ pub struct Settings {
     pub dirs: Dirs,
     /// Threads that serve.
     pub workers: NonZeroUsize,
+    /// How long connections of a service that is gone may go on with what is under way: tunnels and answers without an
+    /// end would keep it for ever.
+    pub drain: Duration,
 }
+
+/// What [`Settings::drain`] is on the appliance; the operators' "L7 connection drain time".
+const DRAIN: Duration = Duration::from_secs(300);
 
 /// Runs the proxy until it is told to stop. One worker for each processor that this process may use.
 ///
@@ -70,7 +76,8 @@ pub fn run(dirs: Dirs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let (lifeline, kept) = Lifeline::start().await?;
         let stop = lifeline.clone();
-        operate(Settings { dirs, workers }, lifeline, kept, async move { stop.stopped().await }).await
+        operate(Settings { dirs, workers, drain: DRAIN }, lifeline, kept, async move { stop.stopped().await })
+            .await
     })
 }
 
@@ -94,13 +101,13 @@ pub async fn operate(
     kept: Kept,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let Settings { dirs, workers } = settings;
+    let Settings { dirs, workers, drain: patience } = settings;
     let socket = Listener::bind(&dirs.run, Service::Proxy)?;
     let memory = Memory::new(&dirs.data);
     let mut watched = Vec::new();
     let mut commands = Vec::new();
     for index in 0..workers.get() {
-        let (sender, beats) = start_worker(index)?;
+        let (sender, beats) = start_worker(index, patience)?;
         commands.push(sender);
         watched.push(Watched::new(beats));
     }
@@ -196,7 +203,10 @@ async fn drain(commands: &[mpsc::UnboundedSender<Command>]) {
 }
 
 /// Starts a worker's thread; it ends when its commands do.
-fn start_worker(index: usize) -> std::io::Result<(mpsc::UnboundedSender<Command>, Arc<AtomicU64>)> {
+fn start_worker(
+    index: usize,
+    drain: Duration,
+) -> std::io::Result<(mpsc::UnboundedSender<Command>, Arc<AtomicU64>)> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let beats = Arc::new(AtomicU64::new(0));
     let shown = Arc::clone(&beats);
@@ -206,7 +216,7 @@ fn start_worker(index: usize) -> std::io::Result<(mpsc::UnboundedSender<Command>
         match runtime {
             Ok(runtime) => {
                 let _ = report.send(Ok(()));
-                runtime.block_on(worker::run(index, receiver, shown));
+                runtime.block_on(worker::run(index, drain, receiver, shown));
             }
             Err(error) => _ = report.send(Err(error)),
         }

@@ -73,7 +73,7 @@ impl Session {
     ) -> Self {
         let own = stream.local_addr().unwrap_or(peer);
         let mut plans = Cache::new(Arc::clone(&local.service.plan));
-        let timer = Timer::new(plans.load().request_head);
+        let timer = Timer::new(plans.load().request_head, local.end());
         let input = BytesMut::new();
         Self {
             stream,

@@ -7,14 +7,21 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A deadline that moves.
+/// The time at which everything ends, once it is known; shared by the timers of all connections that it ends.
+pub(crate) type End = Rc<Cell<Option<Instant>>>;
+
+/// A deadline that moves, up to an end.
 #[derive(Debug)]
 pub(crate) struct Timer {
     due: Cell<Instant>,
+    /// Looked at when the work moves or the runtime's timer rings: setting it wakes nobody, so that a connection that
+    /// does nothing ends when its own deadline passes, if that is later.
+    end: End,
     sleep: RefCell<Pin<Box<Sleep>>>,
 }
 
@@ -24,9 +31,13 @@ pub(crate) struct Elapsed;
 
 impl Timer {
     /// To be called inside a runtime.
-    pub(crate) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration, end: End) -> Self {
         let due = Instant::now() + limit;
-        Self { due: Cell::new(due), sleep: RefCell::new(Box::pin(sleep_until(due))) }
+        Self { due: Cell::new(due), end, sleep: RefCell::new(Box::pin(sleep_until(due))) }
+    }
+
+    fn due(&self) -> Instant {
+        self.end.get().map_or(self.due.get(), |end| end.min(self.due.get()))
     }
 
     /// The deadline is `limit` from now.
@@ -42,14 +53,14 @@ impl Timer {
                 return Poll::Ready(Ok(output));
             }
             let mut sleep = self.sleep.borrow_mut();
-            if self.due.get() < sleep.deadline() {
-                sleep.as_mut().reset(self.due.get());
+            if self.due() < sleep.deadline() {
+                sleep.as_mut().reset(self.due());
             }
             while sleep.as_mut().poll(context).is_ready() {
-                if Instant::now() >= self.due.get() {
+                if Instant::now() >= self.due() {
                     return Poll::Ready(Err(Elapsed));
                 }
-                sleep.as_mut().reset(self.due.get());
+                sleep.as_mut().reset(self.due());
             }
             Poll::Pending
         })
@@ -64,7 +75,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rings_when_the_last_deadline_passes() {
-        let timer = Timer::new(Duration::from_secs(60));
+        let timer = Timer::new(Duration::from_secs(60), End::default());
         let begin = Instant::now();
         timer.allow(Duration::from_secs(4));
         assert_eq!(timer.watch(pending::<()>()).await, Err(Elapsed));
@@ -76,7 +87,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn progress_moves_the_deadline() {
-        let timer = Timer::new(Duration::from_secs(2));
+        let timer = Timer::new(Duration::from_secs(2), End::default());
         let work = async {
             for _ in 0..10 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -84,5 +95,23 @@ mod tests {
             }
         };
         assert_eq!(timer.watch(work).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_progress_moves_the_end() {
+        let end = End::default();
+        let timer = Timer::new(Duration::from_secs(2), Rc::clone(&end));
+        let begin = Instant::now();
+        let work = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                timer.allow(Duration::from_secs(2));
+                if begin.elapsed() > Duration::from_secs(5) && end.get().is_none() {
+                    end.set(Some(Instant::now() + Duration::from_secs(30)));
+                }
+            }
+        };
+        assert_eq!(timer.watch(work).await, Err::<(), _>(Elapsed));
+        assert!((35..=37).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
     }
 }

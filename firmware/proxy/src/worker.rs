@@ -8,6 +8,7 @@ use crate::pool::Pool;
 use crate::serve::serve;
 use crate::service::Service;
 use crate::session::Session;
+use crate::timer::End;
 use crate::watched::ticks;
 use evener_balance::Turns;
 use evener_config::VsId;
@@ -63,17 +64,23 @@ pub(crate) struct Local {
     pub(crate) turns: RefCell<Turns>,
     /// Wakes idle connections to look at `is_closing`.
     pub(crate) wake: Notify,
-    closing: Cell<bool>,
+    /// Set when the service is gone: what is under way has until then.
+    end: End,
 }
 
 impl Local {
     /// Whether connections are to close when their request is done.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.get()
+        self.end.get().is_some()
     }
 
-    fn close(&self) {
-        self.closing.set(true);
+    /// For the timers of its connections.
+    pub(crate) fn end(&self) -> End {
+        Rc::clone(&self.end)
+    }
+
+    fn close(&self, drain: Duration) {
+        self.end.set(Some(Instant::now() + drain));
         self.wake.notify_waiters();
     }
 }
@@ -90,8 +97,14 @@ impl Worker {
     }
 }
 
-/// Runs a worker until its commands end, or it has drained.
-pub(crate) async fn run(index: usize, mut commands: mpsc::UnboundedReceiver<Command>, beats: Arc<AtomicU64>) {
+/// Runs a worker until its commands end, or it has drained. `drain`: how long connections of a service that is gone may
+/// go on with what is under way.
+pub(crate) async fn run(
+    index: usize,
+    drain: Duration,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    beats: Arc<AtomicU64>,
+) {
     let worker = Rc::new(Worker {
         index,
         pool: Pool::default(),
@@ -132,12 +145,12 @@ pub(crate) async fn run(index: usize, mut commands: mpsc::UnboundedReceiver<Comm
             }
             Some(Command::Retire(id)) => {
                 if let Some(gone) = served.remove(&id) {
-                    gone.local.close();
+                    gone.local.close(drain);
                 }
             }
             Some(Command::Drain(done)) => {
                 for gone in std::mem::take(&mut served).into_values() {
-                    gone.local.close();
+                    gone.local.close(drain);
                 }
                 while worker.sessions.get() > 0 {
                     worker.emptied.notified().await;
@@ -156,7 +169,7 @@ impl Local {
             service,
             turns: RefCell::new(Turns::starting_at(index)),
             wake: Notify::new(),
-            closing: Cell::new(false),
+            end: End::default(),
         }
     }
 }

@@ -33,6 +33,9 @@ pub(crate) const VS: VsId = VsId(1);
 /// Longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long connections of a service that is gone may go on.
+pub(crate) const DRAIN: Duration = Duration::from_secs(2);
+
 /// What must happen, or the test fails.
 pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("{what} did not happen"))
@@ -85,7 +88,8 @@ impl Unit {
         stand_in::<checks::Request, _>(&dirs, Service::Checks, reports);
         stand_in::<evener_api::net::Request, _>(&dirs, Service::Net, nets);
         let (stop, stopped) = oneshot::channel::<()>();
-        let settings = Settings { dirs: dirs.clone(), workers: NonZeroUsize::new(workers).unwrap() };
+        let workers = NonZeroUsize::new(workers).unwrap();
+        let settings = Settings { dirs: dirs.clone(), workers, drain: DRAIN };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

@@ -1,6 +1,6 @@
 //! Upgrades: WebSocket and its kin.
 
-use crate::support::{Unit, service, soon};
+use crate::support::{DRAIN, Unit, service, soon};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -95,4 +95,30 @@ async fn a_silent_tunnel_ends_when_its_time_is_over() {
     client.ends().await;
     assert!(begun.elapsed() >= Duration::from_millis(900));
     assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_tunnel_outlives_its_service_for_the_drain_time_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unit = Unit::start(service(&[listener.local_addr().unwrap()])).await;
+    let mut client = unit.client().await;
+    client.send(UPGRADE).await;
+    let (mut server, _) = soon("a connection", listener.accept()).await.unwrap();
+    head(&mut server).await;
+    server.write_all(SWITCH).await.unwrap();
+    assert_eq!(client.head(false).await.0.status, 101);
+    unit.configure(vec![]).await;
+    let begun = std::time::Instant::now();
+    let chat = async {
+        loop {
+            // It is never silent.
+            if client.stream.write_all(b"x").await.is_err() || !matches!(server.read(&mut [0]).await, Ok(1..))
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the end", chat).await;
+    assert!(begun.elapsed() >= DRAIN / 2, "what is under way goes on for a while: {:?}", begun.elapsed());
 }
