@@ -116,8 +116,10 @@ pub async fn operate(
     let mut reports = evener_ipc::subscribe(dirs.run.clone(), Service::Checks, checks::Request::Subscribe);
     let mut nets = evener_ipc::subscribe(dirs.run, Service::Net, net::Request::Subscribe);
 
-    let mut told = Told { snapshot: memory.load().map(Arc::new), ..Told::default() };
-    tokio::spawn(memory::keep(memory, snapshots.clone()));
+    let mut told =
+        Told { snapshot: memory.load().map(Arc::new), net: memory.load().map(Arc::new), health: None };
+    tokio::spawn(memory::keep(memory.clone(), snapshots.clone()));
+    tokio::spawn(memory::keep(memory, nets.clone()));
     let mut director = Director::new(commands.clone(), lifeline.clone(), kept);
     director.apply(&told).await;
     let (boards, board) = watch::channel(Arc::new(director.board()));

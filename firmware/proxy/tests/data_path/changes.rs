@@ -160,6 +160,28 @@ async fn a_service_on_the_unit_s_own_address_follows_it() {
 }
 
 #[tokio::test]
+async fn without_net_the_last_address_is_served() {
+    let origin = Origin::named("a").await;
+    let mut vs = service(&[origin.address]);
+    vs.address = Address::Own(InterfaceName("eth0".into()));
+    vs.port = crate::support::nobody().await.port();
+    let unit = Unit::start(vs).await;
+    unit.net.send_replace(status_of(&["127.0.0.1"]));
+    let address = unit.address().await;
+    let stored = |file: &str| std::fs::read(unit.dirs.data.join("proxy").join(file)).unwrap_or_default();
+    soon("both are on disk", async {
+        while stored("snapshot").is_empty() || !stored("addresses").windows(4).any(|part| part == b"eth0") {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+    // The net that it finds then does not know any interface yet.
+    let unit = unit.restart_without_control().await;
+    assert_eq!(unit.address().await, address);
+    assert_eq!(unit.client().await.get("/").await.body, "a");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_reported_and_tried_again() {
     let origin = Origin::named("a").await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -123,7 +123,7 @@ async fn a_head_without_an_end_is_refused_at_the_limit() {
         let mut client = unit.client().await;
         client.send(start).await;
         // More than a head may have, less than is read after the answer.
-        client.send([b'x'; 100_000]).await;
+        client.send(vec![b'x'; 100_000]).await;
         assert_eq!(client.answer().await.status, status);
     }
 }
