@@ -2,12 +2,8 @@
 
 use evener_api::Service;
 use evener_api::init::{Announcement, Reply, Request};
-use evener_ipc::{Connection, IpcError, Listener, Peer, Places};
-use std::time::Duration;
+use evener_ipc::{Connection, IpcError, Listener, Peer};
 use tokio::sync::{mpsc, oneshot};
-
-/// Pause after the kernel had no descriptor for a connection.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// A request that may be answered.
 #[derive(Debug)]
@@ -18,28 +14,7 @@ pub(crate) struct Asked {
 
 /// Serves the socket; what is allowed goes to the main loop.
 pub(crate) async fn serve(listener: Listener, asked: mpsc::Sender<Asked>) {
-    let places = Places::default();
-    loop {
-        match listener.accept().await {
-            Ok(connection) => {
-                let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer)) else {
-                    tracing::warn!("there are too many connections: one more is refused");
-                    continue;
-                };
-                let asked = asked.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = answer_all(connection, asked).await {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-            }
-        }
-    }
+    listener.serve(|connection| answer_all(connection, asked.clone())).await;
 }
 
 async fn answer_all(mut connection: Connection, asked: mpsc::Sender<Asked>) -> Result<(), IpcError> {

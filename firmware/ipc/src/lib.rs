@@ -11,11 +11,12 @@ mod lifeline;
 mod packet;
 mod places;
 mod progress;
+mod serve;
 mod subscription;
 
 pub use connection::{Connection, IpcError, Listener, Peer, call};
 pub use init_end::InitEnd;
 pub use lifeline::{Kept, Lifeline};
-pub use places::{Place, Places};
+use places::Places;
 pub use progress::Progress;
 pub use subscription::{Subscription, publish, subscribe};

@@ -11,11 +11,11 @@ const MOST_OF_ONE: usize = 64;
 
 /// The places of a socket. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Places(Arc<Mutex<BTreeMap<u32, usize>>>);
+pub(crate) struct Places(Arc<Mutex<BTreeMap<u32, usize>>>);
 
 /// A place for one connection, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     places: Places,
     uid: u32,
 }
@@ -24,7 +24,7 @@ impl Places {
     /// A place for this peer: one of 256 in all and of 64 for its uid. Our own uid may have them all; outside the
     /// appliance that is everybody's.
     #[must_use]
-    pub fn take(&self, peer: Peer) -> Option<Place> {
+    pub(crate) fn take(&self, peer: Peer) -> Option<Place> {
         let mut taken = self.lock();
         let all: usize = taken.values().sum();
         let limit = if peer.uid == rustix::process::getuid().as_raw() { MOST } else { MOST_OF_ONE };

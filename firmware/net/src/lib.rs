@@ -26,14 +26,10 @@ use crate::network::{Folders, Network};
 use anyhow::Context;
 use evener_api::Service;
 use evener_api::net::{NetStatus, OWN_NETWORK, Request};
-use evener_ipc::{Connection, IpcError, Lifeline, Listener, Places, publish, subscribe};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener, publish, subscribe};
 use evener_observe::Dirs;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-
-/// Pause after the kernel had no descriptor for a connection.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Runs the service until it is told to stop.
 ///
@@ -49,7 +45,7 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     let (lifeline, _kept) = Lifeline::start().await.context("no lifeline")?;
     let listener = Listener::bind(&dirs.run, Service::Net)?;
     let (status, published) = watch::channel(Arc::new(NetStatus::default()));
-    tokio::spawn(answer_all(listener, published));
+    tokio::spawn(listener.serve(move |connection| answer(connection, published.clone())));
     let (kernel, changes) = Kernel::connect().context("no netlink")?;
     let is_ours = dirs.run.join(OWN_NETWORK).exists();
     if !is_ours {
@@ -63,31 +59,6 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
         () = network.run(changes, control, &lifeline) => anyhow::bail!("the connection to the kernel is lost"),
         // Addresses and routes stay: whoever stops us decides what becomes of the machine.
         () = lifeline.stopped() => Ok(()),
-    }
-}
-
-async fn answer_all(listener: Listener, status: watch::Receiver<Arc<NetStatus>>) {
-    let places = Places::default();
-    loop {
-        match listener.accept().await {
-            Ok(connection) => {
-                let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer)) else {
-                    tracing::warn!("there are too many connections: one more is refused");
-                    continue;
-                };
-                let status = status.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = answer(connection, status).await {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-            }
-        }
     }
 }
 

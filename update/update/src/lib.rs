@@ -18,7 +18,7 @@ use evener_api::init::{Reply as InitReply, Request as InitRequest};
 use evener_api::update::{FirmwareStatus, Forgiven, Request};
 use evener_disk::Slot;
 use evener_handoff::{BootReason, Handoff};
-use evener_ipc::{Connection, Lifeline, Listener, call};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener, call};
 use evener_observe::Dirs;
 use health::Watch;
 use std::path::Path;
@@ -28,10 +28,6 @@ use tokio::sync::watch;
 
 /// Time between two looks at the data plane.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A caller that says nothing for so long is hung up on.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Before the next connection is accepted when the kernel could not give one.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the service until init says stop.
 ///
@@ -51,17 +47,10 @@ async fn serve(dirs: Arc<Dirs>) -> anyhow::Result<()> {
     let unit = Arc::new(Unit { dirs, handoff, status });
     let watcher = tokio::spawn(watch_health(Arc::clone(&unit)));
     lifeline.ready().await;
-    loop {
-        tokio::select! {
-            connection = listener.accept() => match connection {
-                Ok(connection) => drop(tokio::spawn(answer(Arc::clone(&unit), connection))),
-                Err(error) => {
-                    tracing::warn!(%error, "a caller was lost");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            },
-            () = lifeline.stopped() => break,
-        }
+    let callers = listener.serve(|connection| answer(Arc::clone(&unit), connection));
+    tokio::select! {
+        () = callers => {}
+        () = lifeline.stopped() => {}
     }
     watcher.abort();
     // Aborted: the boot is still counted against this firmware. Ended by itself: that was settled.
@@ -123,21 +112,19 @@ impl Unit {
     }
 }
 
-async fn answer(unit: Arc<Unit>, mut connection: Connection) {
-    let Ok(peer) = connection.peer() else { return };
-    while let Ok(Ok(Some(request))) = tokio::time::timeout(PATIENCE, connection.receive()).await {
-        let sent = match request {
+async fn answer(unit: Arc<Unit>, mut connection: Connection) -> Result<(), IpcError> {
+    let peer = connection.peer()?;
+    while let Some(request) = connection.next_request().await? {
+        match request {
             Request::Get => {
                 let newest = Arc::clone(&unit.status.borrow());
-                connection.send(&*newest).await
+                connection.answer(&*newest).await?;
             }
-            Request::Forgive if peer.is(Service::Web) => connection.send(&unit.forgive()).await,
-            Request::Forgive => connection.send(&Forgiven::Forbidden).await,
-        };
-        if sent.is_err() {
-            return;
+            Request::Forgive if peer.is(Service::Web) => connection.answer(&unit.forgive()).await?,
+            Request::Forgive => connection.answer(&Forgiven::Forbidden).await?,
         }
     }
+    Ok(())
 }
 
 /// What the loader told init.
