@@ -48,9 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// `${XDG_CONFIG_HOME:-~/.config}/evener/keys`.
 fn keys() -> anyhow::Result<KeyFolder> {
-    Ok(KeyFolder::new(xdg("XDG_CONFIG_HOME", ".config")?.join("keys")))
+    KeyFolder::of_the_user().context("no home directory ($HOME)")
 }
 
 fn xdg(variable: &str, default: &str) -> anyhow::Result<PathBuf> {

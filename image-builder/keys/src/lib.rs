@@ -164,6 +164,14 @@ impl SigningKey {
 pub struct KeyFolder(PathBuf);
 
 impl KeyFolder {
+    /// The user's own keys, in `${XDG_CONFIG_HOME:-~/.config}/evener/keys`; `None` without a home directory.
+    #[must_use]
+    pub fn of_the_user() -> Option<Self> {
+        let set = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let folder = set.or_else(|| Some(std::env::home_dir()?.join(".config")))?;
+        Some(Self(folder.join("evener/keys")))
+    }
+
     /// The keys in `folder`, which need not exist yet.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {

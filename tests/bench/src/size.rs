@@ -54,22 +54,18 @@ fn bundle_size() -> Result<u64> {
 fn part_sizes(folder: &Path) -> Result<(u64, u64)> {
     let mut disk = DiskFile::open(&raw_disk(folder)?)?;
     let area = disk.peek(Role::Boot(Slot::A), 0, AREA_BYTES)?;
-    let keys: Vec<_> = key_folder()?.public_keys().iter().map(|(_, key)| key.entry()).collect();
+    let keys: Vec<_> = KeyFolder::of_the_user()
+        .context("no home directory")?
+        .public_keys()
+        .iter()
+        .map(|(_, key)| key.entry())
+        .collect();
     let keyset = emit_keyset(false, &keys).map_err(|error| anyhow!("keyset: {error}"))?;
     let keyset = Keyset::parse(&keyset).map_err(|error| anyhow!("keyset: {error}"))?;
     let header = Header::parse(&area).map_err(|error| anyhow!("manifest: {error}"))?;
     let manifest = header.verify(&keyset).map_err(|error| anyhow!("manifest: {error}"))?;
     let size = |kind| manifest.part(kind).map(|part| part.size).context("a part is missing");
     Ok((size(PartKind::Kernel)?, size(PartKind::Rootfs)?))
-}
-
-/// Where the builder keeps its keys.
-fn key_folder() -> Result<KeyFolder> {
-    let config = std::env::var_os("XDG_CONFIG_HOME").map(Into::into);
-    let home = || Some(Path::new(&std::env::var_os("HOME")?).join(".config"));
-    let config: std::path::PathBuf =
-        config.or_else(home).context("neither XDG_CONFIG_HOME nor HOME is set")?;
-    Ok(KeyFolder::new(config.join("evener/keys")))
 }
 
 /// Used memory of a configured unit that has nothing to do: total less available, as the unit reports them.

@@ -7,8 +7,10 @@
 
 mod browser;
 mod corruption;
+mod hang;
 mod life;
 mod randomness;
+mod rescue;
 mod traffic;
 
 use std::net::SocketAddrV4;
@@ -16,8 +18,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use evener_appliance::{Network, UNIT, fresh_disk, log_path};
+use evener_disk::Role;
 use evener_lab::http::{Connection, Request};
-use evener_lab::{Host, Machine, Unit, config_medium};
+use evener_lab::{DiskFile, Host, Machine, Unit, config_medium};
+use evener_slot_table::{SlotTable, load, store};
 
 /// From power-on until a service answers, with another unit on the same cores.
 const SERVE_WITHIN: Duration = Duration::from_secs(120);
@@ -46,6 +50,19 @@ fn wait_until_served(unit: &Unit, client: &Host) {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Lets `work` change the slot table of a raw disk that no unit uses.
+fn with_table<R>(disk: &Path, work: impl FnOnce(&mut SlotTable) -> R) -> R {
+    let mut disk = DiskFile::open(disk).unwrap();
+    let mut partition = disk.map().unwrap().window(&mut disk, Role::SlotTable).unwrap();
+    let mut table = load(&mut partition).table.unwrap();
+    let before = table.clone();
+    let result = work(&mut table);
+    if table != before {
+        store(&mut partition, &mut table).unwrap();
+    }
+    result
 }
 
 /// One request on a connection of its own; the body of the answer if its status is 200.
