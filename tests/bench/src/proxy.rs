@@ -20,6 +20,8 @@ use subject::Subject;
 const CONNECTIONS: u32 = 128;
 /// Seconds of load in a round.
 const SECONDS: u32 = 4;
+/// Name of the row, and what is asked for: many small answers, and such that do not fit into one read.
+const WORKLOADS: [(&str, &str); 2] = [("h1-keepalive-128", "/"), ("h1-keepalive-100k", origin::LARGE)];
 /// Rounds of each proxy.
 const ROUNDS: usize = 7;
 
@@ -35,34 +37,40 @@ pub fn run() -> Result<()> {
         Subject::haproxy(&directory.path().join("haproxy"), origin.address)?,
         Subject::nginx(&directory.path().join("nginx"), origin.address)?,
     ];
-    for subject in &subjects {
-        load(subject.address, 1).with_context(|| format!("warming up {}", subject.name))?;
+    let rows = WORKLOADS.iter().map(|(name, path)| measure(name, path, &subjects));
+    Report::new("proxy", rows.collect::<Result<_>>()?).publish()
+}
+
+/// One row: what a request for `path` costs each.
+fn measure(name: &'static str, path: &str, subjects: &[Subject; 3]) -> Result<Row> {
+    for subject in subjects {
+        load(subject.address, path, 1).with_context(|| format!("warming up {}", subject.name))?;
     }
     let mut costs = [const { Vec::new() }; 3];
     for round in 0..ROUNDS {
         for offset in 0..subjects.len() {
             // Nobody is always the first after the pause, or always behind the same neighbour.
             let index = (round + offset) % subjects.len();
-            costs[index].push(subjects[index].cost_of(|address| load(address, SECONDS))?);
+            costs[index].push(subjects[index].cost_of(|address| load(address, path, SECONDS))?);
         }
     }
     let medians: Vec<f64> = costs.iter().filter_map(|costs| median(costs)).collect();
     let [ours, haproxy, nginx] = medians[..] else { anyhow::bail!("a proxy was not measured") };
     let best = haproxy.min(nginx);
     let round = |value: f64| json!((value * 100.0).round() / 100.0);
-    let row = Row::new("h1-keepalive-128")
+    let row = Row::new(name)
         .figure("ours", round(ours))
         .figure("haproxy", round(haproxy))
         .figure("nginx", round(nginx))
         .figure("ratio", round(ours / best));
-    Report::new("proxy", vec![row]).publish()
+    Ok(row)
 }
 
 /// Loads an address for some seconds. Gives the requests that were answered.
-fn load(address: SocketAddr, seconds: u32) -> Result<u64> {
+fn load(address: SocketAddr, path: &str, seconds: u32) -> Result<u64> {
     let output = Command::new("taskset")
         .args(["-c", "1", "wrk", "-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s")])
-        .arg(format!("http://{address}/"))
+        .arg(format!("http://{address}{path}"))
         .output()
         .context("starting wrk under taskset (Debian packages wrk, util-linux)")?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -8,6 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Bytes of the body.
 const BODY: usize = 128;
+/// The path that is answered with [`LARGE_BODY`] bytes instead.
+pub(super) const LARGE: &str = "/100k";
+const LARGE_BODY: usize = 100 * 1024;
 
 /// Answers every request with 200 and a body, for as long as the process lives.
 #[derive(Debug)]
@@ -51,11 +54,7 @@ fn pin_this_thread() -> Result<()> {
 }
 
 async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: origin\r\nContent-Type: text/plain\r\n\
-         Content-Length: {BODY}\r\n\r\n{}",
-        "x".repeat(BODY)
-    );
+    let (small, large) = (answer(BODY), answer(LARGE_BODY));
     let mut input = Vec::with_capacity(4096);
     loop {
         if stream.read_buf(&mut input).await? == 0 {
@@ -63,8 +62,18 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         }
         // Requests have no body, and none is sent before the one ahead of it was answered.
         if input.ends_with(b"\r\n\r\n") {
-            input.clear();
+            let path = input.split(|byte| *byte == b' ').nth(1);
+            let answer = if path == Some(LARGE.as_bytes()) { &large } else { &small };
             stream.write_all(answer.as_bytes()).await?;
+            input.clear();
         }
     }
+}
+
+fn answer(body: usize) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: origin\r\nContent-Type: text/plain\r\n\
+         Content-Length: {body}\r\n\r\n{}",
+        "x".repeat(body)
+    )
 }
