@@ -13,7 +13,7 @@ mod watch;
 use evener_api::checks::{HealthReport, Request};
 use evener_api::{Service, control};
 use evener_config::RsId;
-use evener_ipc::{Connection, Lifeline, Listener, publish, subscribe};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener, publish, subscribe};
 use evener_observe::Dirs;
 use probe::{Finding, Target, probe};
 use std::collections::VecDeque;
@@ -27,8 +27,6 @@ use watch::Watch;
 
 /// Probes that run at once; more wait their turn.
 const AT_ONCE: usize = 256;
-/// Pause after an accept that failed for want of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait when nothing is due.
 const FOREVER: Duration = Duration::from_secs(3600);
 
@@ -57,6 +55,7 @@ pub async fn operate(dirs: Dirs, lifeline: Lifeline, stop: impl Future<Output = 
     let (reports, report) = channel::channel(Arc::new(HealthReport::default()));
     let mut checker = Checker::new(reports);
     lifeline.ready().await;
+    let mut callers = std::pin::pin!(socket.serve(move |caller| tell(caller, report.clone())));
     let mut stop = std::pin::pin!(stop);
     loop {
         checker.start_due();
@@ -71,48 +70,33 @@ pub async fn operate(dirs: Dirs, lifeline: Lifeline, stop: impl Future<Output = 
             Some((id, target, finding)) = checker.findings.recv() => checker.take(id, &target, finding),
             Some(_) = checker.running.join_next() => {}
             () = tokio::time::sleep(pause) => {}
-            connection = next_caller(&socket) => {
-                tokio::spawn(tell(connection, report.clone()));
-            }
-        }
-    }
-}
-
-/// The next connection to our own socket.
-async fn next_caller(socket: &Listener) -> Connection {
-    loop {
-        match socket.accept().await {
-            Ok(connection) => return connection,
-            // No descriptor is left. At once there would be none either.
-            Err(error) => {
-                tracing::debug!(%error, "nobody can be told the report");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            () = &mut callers => {}
         }
     }
 }
 
 /// Serves one caller. Whoever follows hears nothing before there is a configuration: an empty report would say that no
 /// server is known, to a proxy that has known them since before we were started again.
-async fn tell(mut connection: Connection, mut report: channel::Receiver<Arc<HealthReport>>) {
-    while let Ok(Some(request)) = connection.next_request().await {
-        // A caller that breaks off is no concern of ours.
+async fn tell(
+    mut caller: Connection,
+    mut report: channel::Receiver<Arc<HealthReport>>,
+) -> Result<(), IpcError> {
+    while let Some(request) = caller.next_request().await? {
         match request {
             Request::Get => {
                 let newest = Arc::clone(&report.borrow());
-                if connection.answer(&*newest).await.is_err() {
-                    return;
-                }
+                caller.answer(&*newest).await?;
             }
             Request::Subscribe => {
                 let unknown = HealthReport::default();
-                if report.wait_for(|report| **report != unknown).await.is_ok() {
-                    let _ = publish(&mut connection, report).await;
+                if report.wait_for(|report| **report != unknown).await.is_err() {
+                    return Ok(());
                 }
-                return;
+                return publish(&mut caller, report).await;
             }
         }
     }
+    Ok(())
 }
 
 /// The watch, with its clock and its probes under way.

@@ -28,7 +28,7 @@ mod worker;
 
 use director::{Board, Director, Told};
 use evener_api::{Service, checks, control, net, proxy};
-use evener_ipc::{Connection, Kept, Lifeline, Listener};
+use evener_ipc::{Connection, IpcError, Kept, Lifeline, Listener};
 use evener_observe::Dirs;
 use memory::Memory;
 use std::future::Future;
@@ -40,7 +40,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use watched::Watched;
-use worker::{ACCEPT_PAUSE, Command};
+use worker::Command;
 
 /// How long connections have to finish when the proxy stops; init waits 5 s.
 const DRAIN_WITHIN: Duration = Duration::from_secs(4);
@@ -131,6 +131,7 @@ pub async fn operate(
     );
     let progress = lifeline.progress(WORK_WITHIN);
     let mut tick = watched::ticks(TICK);
+    let mut callers = std::pin::pin!(socket.serve(move |caller| tell_status(caller, board.clone())));
     let mut stop = std::pin::pin!(stop);
     loop {
         progress.mark();
@@ -139,10 +140,7 @@ pub async fn operate(
             Ok(()) = snapshots.changed() => told.snapshot = snapshots.borrow_and_update().clone().or(told.snapshot),
             Ok(()) = reports.changed() => told.health = reports.borrow_and_update().clone().or(told.health),
             Ok(()) = nets.changed() => told.net = nets.borrow_and_update().clone().or(told.net),
-            connection = next_caller(&socket) => {
-                tokio::spawn(tell_status(connection, board.clone()));
-                continue;
-            }
+            () = &mut callers => {}
             _ = tick.tick() => {
                 for (index, worker) in watched.iter_mut().enumerate() {
                     anyhow::ensure!(worker.is_alive(), "worker {index} has been stuck for {} s", watched::SILENCE);
@@ -159,29 +157,13 @@ pub async fn operate(
     Ok(())
 }
 
-/// The next connection to our own socket.
-async fn next_caller(socket: &Listener) -> Connection {
-    loop {
-        match socket.accept().await {
-            Ok(connection) => return connection,
-            // No descriptor is left. At once there would be none either.
-            Err(error) => {
-                tracing::debug!(%error, "nobody can be told the status");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
 /// Tells one caller the status, as often as it asks.
-async fn tell_status(mut connection: Connection, board: watch::Receiver<Arc<Board>>) {
-    while let Ok(Some(proxy::Request::Get)) = connection.next_request().await {
+async fn tell_status(mut caller: Connection, board: watch::Receiver<Arc<Board>>) -> Result<(), IpcError> {
+    while let Some(proxy::Request::Get) = caller.next_request().await? {
         let status = board.borrow().status();
-        // A caller that breaks off is no concern of ours.
-        if connection.answer(&status).await.is_err() {
-            return;
-        }
+        caller.answer(&status).await?;
     }
+    Ok(())
 }
 
 /// Lets all workers finish what they are doing.

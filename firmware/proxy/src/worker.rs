@@ -28,7 +28,7 @@ use tokio::time::Instant;
 /// How often a worker closes connections that it has no use for, and shows that it lives.
 const TICK: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed for want of descriptors or memory: at once it would fail again.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the log says so.
 const ACCEPT_WARNING: Duration = Duration::from_secs(60);
 
