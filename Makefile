@@ -7,7 +7,15 @@ TASKS := run test image unit appliance pictures fmt lint bench bench-boot bench-
 .PHONY: help $(TASKS)
 
 help $(TASKS):
+	@command -v cc > /dev/null || $(MAKE) --no-print-directory linker
 	@cargo --version > /dev/null || { echo "evener: Rust is missing; install it from https://rustup.rs"; exit 1; }
 	@echo "evener: building the task runner (the first time takes a minute)"
 	@cargo build --quiet --package evener-xtask
 	@exec cargo run --quiet --package evener-xtask -- $@ $(ARGS)
+
+# Rust links with the C compiler, and the task runner, which installs everything else, must be linked first.
+.PHONY: linker
+linker:
+	@echo "evener: there is no C compiler; installing Debian's gcc and libc6-dev"
+	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	$$sudo apt-get update -q && $$sudo apt-get install -y -q --no-install-recommends gcc libc6-dev

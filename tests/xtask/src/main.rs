@@ -14,6 +14,7 @@ mod steps;
 mod suite;
 mod tally;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -86,10 +87,10 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
 }
 
 fn help() {
-    println!("make TASK, or cargo xtask TASK:\n");
-    for (name, words) in TASKS {
-        println!("  {name:<12} {words}");
-    }
+    let lines = TASKS.iter().map(|(name, words)| format!("  {name:<12} {words}\n"));
+    let text = format!("make TASK, or cargo xtask TASK:\n\n{}", lines.collect::<String>());
+    // Whoever reads it may stop after a few lines, as `head` does.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn clean(paths: &Paths) -> Result<()> {
