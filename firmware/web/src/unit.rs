@@ -98,12 +98,10 @@ pub(crate) async fn end_run(app: &App, request: init::Request) -> Result<(), Str
 /// Why it will not, in words.
 pub(crate) async fn start_again(app: &App) -> Result<char, String> {
     match evener_ipc::call(app.run(), Service::Update, &update::Request::Forgive).await {
-        Ok(update::Forgiven::Next(slot)) => Ok(slot),
-        Ok(update::Forgiven::NoFirmware) => {
-            Err(String::from("neither slot A nor slot B holds a firmware that was ever healthy on this unit"))
-        }
-        Ok(update::Forgiven::Forbidden) => Err(String::from("update refused it")),
-        Ok(update::Forgiven::Failed(reason)) => Err(reason),
+        Ok(update::Changed::Next(slot)) => Ok(slot),
+        Ok(update::Changed::Refused(refusal)) => Err(refusal.detail),
+        Ok(update::Changed::Forbidden) => Err(String::from("update refused it")),
+        Ok(update::Changed::Failed(reason)) => Err(reason),
         Err(error) => {
             tracing::error!(%error, "update does not answer");
             Err(String::from("update does not answer"))

@@ -15,7 +15,7 @@ mod slots;
 use anyhow::Context as _;
 use evener_api::Service;
 use evener_api::init::{Reply as InitReply, Request as InitRequest};
-use evener_api::update::{FirmwareStatus, Forgiven, Request};
+use evener_api::update::{Changed, FirmwareStatus, Refusal, Request};
 use evener_disk::Slot;
 use evener_handoff::{BootReason, Handoff};
 use evener_ipc::{Connection, IpcError, Lifeline, Listener, call};
@@ -98,16 +98,22 @@ impl Unit {
         }
     }
 
-    fn forgive(&self) -> Forgiven {
+    fn forgive(&self) -> Changed {
         let outcome = slots::forgive(&self.dirs.run);
         self.publish();
         match outcome {
             Ok(Some(slot)) => {
                 tracing::info!(%slot, "the boots counted against it are forgotten: the next boot starts it");
-                Forgiven::Next(slot.letter())
+                Changed::Next(slot.letter())
             }
-            Ok(None) => Forgiven::NoFirmware,
-            Err(error) => Forgiven::Failed(format!("{error:#}")),
+            Ok(None) => Changed::Refused(Refusal {
+                code: "F20".into(),
+                kind: "no-firmware".into(),
+                detail: "neither slot A nor slot B holds a firmware that was confirmed on this unit".into(),
+                remedy: "install a firmware".into(),
+                can_be_overridden: false,
+            }),
+            Err(error) => Changed::Failed(format!("{error:#}")),
         }
     }
 }
@@ -121,7 +127,7 @@ async fn answer(unit: Arc<Unit>, mut connection: Connection) -> Result<(), IpcEr
                 connection.answer(&*newest).await?;
             }
             Request::Forgive if peer.is(Service::Web) => connection.answer(&unit.forgive()).await?,
-            Request::Forgive => connection.answer(&Forgiven::Forbidden).await?,
+            _ => connection.answer(&Changed::Forbidden).await?,
         }
     }
     Ok(())

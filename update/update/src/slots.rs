@@ -30,6 +30,7 @@ pub(crate) fn read(run: &Path, running: Option<Slot>) -> FirmwareStatus {
         boots_without_health: table.as_ref().map_or(0, |table| table.boots_without_health),
         degraded: table.as_ref().is_none_or(|table| table.degraded),
         last_failure: table.as_ref().and_then(failure),
+        ..FirmwareStatus::default()
     }
 }
 
@@ -87,6 +88,8 @@ fn describe(slot: Slot, record: Option<&SlotRecord>, area: &[u8], keyset: &[u8])
         state: record.map_or_else(|| "unknown".into(), |record| record.state.to_string()),
         version: verified.as_ref().map(|verified| verified.version().to_string()),
         signer: verified.as_ref().map(|verified| signer(verified.key().id, verified.key().development)),
+        notes: None,
+        below_floor: false,
         tries: record.filter(|record| record.state == SlotState::Trial).map_or(0, |record| record.tries),
     }
 }

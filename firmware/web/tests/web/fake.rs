@@ -9,7 +9,7 @@ use evener_api::control::{
 use evener_api::init::{ServiceHealth, ServiceState, UnitStatus};
 use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
 use evener_api::proxy::{ProxyStatus, ServerStatus, ServiceStatus};
-use evener_api::update::{FirmwareStatus, Forgiven, SlotStatus};
+use evener_api::update::{Changed, FirmwareStatus, SlotStatus};
 use evener_api::{Service, init};
 use evener_config::{Address, Config, InterfaceName, PasswordHash, User, VirtualService};
 use evener_ipc::{Connection, Listener, publish};
@@ -367,12 +367,14 @@ async fn update(fake: Arc<Fake>, mut connection: Connection) {
         state: state.to_owned(),
         version: version.map(str::to_owned),
         signer: version.map(|_| String::from("6f1d93b2c0a4e857 (development key)")),
+        notes: None,
         tries: 0,
+        below_floor: false,
     };
     while let Ok(Some(request)) = connection.receive::<evener_api::update::Request>().await {
         if request == evener_api::update::Request::Forgive {
             *fake.running.lock().unwrap() = 'A';
-            let _ = connection.send(&Forgiven::Next('A')).await;
+            let _ = connection.send(&Changed::Next('A')).await;
             continue;
         }
         let status = FirmwareStatus {
@@ -383,9 +385,7 @@ async fn update(fake: Arc<Fake>, mut connection: Connection) {
                 slot('R', "confirmed", Some("0.1.0")),
             ],
             floor: String::from("0.1.0"),
-            boots_without_health: 0,
-            degraded: false,
-            last_failure: None,
+            ..FirmwareStatus::default()
         };
         let _ = connection.send(&status).await;
     }
