@@ -29,6 +29,9 @@ pub enum Request {
     History(u16),
     /// What an operator must know about the configuration and its store. Answered by [`Reply::Warnings`].
     Warnings,
+    /// What is lost while a firmware runs that reads records of the configuration up to this format, by web and update
+    /// only. Answered by [`Reply::Lost`].
+    LostBy(u16),
 }
 
 /// One change, validated and stored as a whole or not at all.
@@ -92,6 +95,13 @@ pub enum Reply {
     History(Vec<GenerationInfo>),
     /// To [`Request::Warnings`]: in words, each with what to do about it. Empty while all is well.
     Warnings(Vec<String>),
+    /// To [`Request::LostBy`].
+    Lost {
+        /// The generation that such a firmware would run with; absent when it could read none and would start anew.
+        generation: Option<u64>,
+        /// What that generation lacks of the newest, one line each. Empty when nothing is lost.
+        lines: Vec<String>,
+    },
 }
 
 /// An accepted change.

@@ -12,6 +12,10 @@ pub enum Request {
     Reboot,
     /// Stop every service in order, unmount, power off. By web only.
     PowerOff,
+    /// Erase all settings, passwords, certificates and logs, and restart as on the first day; the firmware and its
+    /// floor stay. By web only. Once this is answered by [`Reply::Done`] no power cut keeps it from being finished.
+    /// Answered by [`Reply::Failed`] when nothing was changed.
+    FactoryReset,
     /// Print the first password on the console again and again until it was changed. By control only.
     Announce(Announcement),
 }
@@ -34,6 +38,8 @@ pub enum Reply {
     Done,
     /// This service may not ask this.
     Forbidden,
+    /// Nothing was changed, and why.
+    Failed(String),
 }
 
 /// The unit as a whole.

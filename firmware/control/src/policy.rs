@@ -10,6 +10,7 @@ pub(crate) fn allows(peer: Peer, request: &Request) -> bool {
     match request {
         Request::Get | Request::Subscribe => peer.service().is_some() || peer.is(Service::Web),
         // Web is where people sign in: it knows who asks, and it alone speaks for them.
+        Request::LostBy(_) => peer.is(Service::Web) || peer.is(Service::Update),
         Request::Apply(_) | Request::History(_) | Request::Warnings => peer.is(Service::Web),
     }
 }

@@ -169,6 +169,7 @@ impl State {
             }
             Request::Apply(transaction) => self.work(move |state| state.change(&transaction)).await,
             Request::Warnings => Reply::Warnings(self.warnings().clone()),
+            Request::LostBy(format) => self.work(move |state| state.writer().lost_by(format)).await,
             Request::History(most) => {
                 self.work(move |state| Reply::History(state.writer().history(most))).await
             }

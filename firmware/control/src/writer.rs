@@ -85,6 +85,16 @@ impl Writer {
         }
     }
 
+    /// What is lost while a firmware runs that reads records up to this format.
+    pub(crate) fn lost_by(&mut self, format: u16) -> Reply {
+        let newest = self.snapshot();
+        let readable = self.store.newest_up_to(format);
+        let generation = readable.as_ref().map(|record| record.generation);
+        // The unit starts anew when it finds nothing that it can read.
+        let left = readable.map_or_else(evener_config::Config::default, |record| record.config);
+        Reply::Lost { generation, lines: summary(diff(&newest.config, &left)) }
+    }
+
     /// The last generations, newest first.
     pub(crate) fn history(&mut self, most: u16) -> Vec<GenerationInfo> {
         self.store.history(usize::from(most))

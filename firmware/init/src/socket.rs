@@ -39,7 +39,7 @@ fn may_ask(peer: Peer, request: Request) -> bool {
     match request {
         Request::Get => true,
         Request::Reboot => peer.is(Service::Web) || peer.is(Service::Update),
-        Request::PowerOff => peer.is(Service::Web),
+        Request::PowerOff | Request::FactoryReset => peer.is(Service::Web),
         Request::Announce(Announcement::FirstPassword | Announcement::PasswordChanged) => {
             peer.is(Service::Control)
         }

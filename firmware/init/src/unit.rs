@@ -233,6 +233,7 @@ impl Unit {
                 self.stop(Finish::PowerOff);
                 Reply::Done
             }
+            Request::FactoryReset => Reply::Failed("this firmware cannot reset itself yet".into()),
             Request::Announce(Announcement::FirstPassword) => {
                 self.announcer.want(now);
                 Reply::Done

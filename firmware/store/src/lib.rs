@@ -21,5 +21,5 @@ mod store;
 
 pub use conf::{ConfError, Copies};
 pub use files::{Directory, Files};
-pub use record::{Digest, NextIds, Record, Unreadable};
+pub use record::{Digest, FORMAT, NextIds, Record, Unreadable};
 pub use store::{Draft, KEPT, Store, StoreError, StoreWarning};

@@ -14,8 +14,9 @@ use serde_json::value::RawValue;
 use sha2::Digest as _;
 use std::fmt;
 
-/// The format that this firmware writes, and the only one so far.
-const FORMAT: u32 = 1;
+/// The format of records that this firmware writes, and the newest that it reads; the only one so far. It is in the
+/// manifest of the firmware, so that another firmware can tell what would be lost.
+pub const FORMAT: u16 = 1;
 
 /// A configuration that was in force, with where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +78,16 @@ pub enum Unreadable {
 }
 
 impl Record {
+    /// The format that it is written in: a firmware that reads at least this one reads this record.
+    #[must_use]
+    pub const fn format(&self) -> u32 {
+        self.format
+    }
+
     /// A record in today's format.
     pub(crate) fn new(generation: u64, parent: Option<Digest>, draft: crate::Draft) -> Self {
         let crate::Draft { author, unix_s, summary, next_ids, config } = draft;
-        Self { format: FORMAT, generation, parent, author, unix_s, summary, next_ids, config }
+        Self { format: FORMAT.into(), generation, parent, author, unix_s, summary, next_ids, config }
     }
 }
 
@@ -113,7 +120,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Record, Digest), Unreadable> {
         return Err(Unreadable::Damaged(String::from("its digest does not match")));
     }
     let Head { format } = serde_json::from_str(record.get()).map_err(damaged)?;
-    if format > FORMAT {
+    if format > u32::from(FORMAT) {
         return Err(Unreadable::Newer(format));
     }
     Ok((serde_json::from_str(record.get()).map_err(damaged)?, sha256))

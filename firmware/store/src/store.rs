@@ -215,6 +215,17 @@ impl<F: Files, B: Blocks> Store<F, B> {
         read(&mut self.files, generation).map(|(record, _)| record)
     }
 
+    /// The generation that a firmware would run with that reads formats up to this one; `None` when it could read none.
+    #[must_use]
+    pub fn newest_up_to(&mut self, format: u16) -> Option<Record> {
+        let readable = |record: &Record| record.format() <= u32::from(format);
+        if let Some(record) = self.current().filter(|record| readable(record)) {
+            return Some(record.clone());
+        }
+        let numbers = self.numbers.iter().rev().copied();
+        numbers.filter_map(|number| Some(read(&mut self.files, number).ok()?.0)).find(readable)
+    }
+
     fn write(&mut self, generation: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let name = name_of(generation);
         let files = &mut self.files;

@@ -52,7 +52,7 @@ impl Unit {
         let silent = silent.into_iter().filter_map(|(service, is)| is.then_some(service)).collect();
         let init = init.and_then(|reply| match reply {
             init::Reply::Status(status) => Some(*status),
-            init::Reply::Done | init::Reply::Forbidden => None,
+            init::Reply::Done | init::Reply::Forbidden | init::Reply::Failed(_) => None,
         });
         let mut warnings = init.as_ref().map(|init| init.warnings.clone()).unwrap_or_default();
         if let Some(control::Reply::Warnings(of_control)) = control {
@@ -84,6 +84,7 @@ impl Unit {
 pub(crate) async fn end_run(app: &App, request: init::Request) -> Result<(), String> {
     match evener_ipc::call(app.run(), Service::Init, &request).await {
         Ok(init::Reply::Done) => Ok(()),
+        Ok(init::Reply::Failed(reason)) => Err(reason),
         Ok(init::Reply::Forbidden | init::Reply::Status(_)) => Err(String::from("init refused it")),
         Err(error) => {
             tracing::error!(%error, "init does not answer");

@@ -314,6 +314,7 @@ async fn control(fake: Arc<Fake>, mut connection: Connection) {
                 }
                 reply
             }
+            Request::LostBy(_) => Reply::Lost { generation: None, lines: Vec::new() },
             Request::Warnings => Reply::Warnings(fake.warnings.lock().unwrap().clone()),
             Request::History(_) => Reply::History(vec![GenerationInfo {
                 generation: fake.config.borrow().generation,
