@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Shown after a mistake.
-pub(crate) const HELP: &str = "\
+pub const HELP: &str = "\
 usage: evener SERVICE [--run-dir DIR] [--data-dir DIR]
        evener --version
 
@@ -15,7 +15,7 @@ DIR is /run/evener and /data unless given.";
 
 /// What is to be done.
 #[derive(Debug)]
-pub(crate) enum Job {
+pub enum Job {
     /// Say which version this is.
     Version,
     /// Be this service.
@@ -24,7 +24,7 @@ pub(crate) enum Job {
 
 /// What is wrong with the command line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UsageError(String);
+pub struct UsageError(String);
 
 impl std::fmt::Display for UsageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,7 +34,10 @@ impl std::fmt::Display for UsageError {
 
 /// Reads the command line, its first word being the program's own name. PID 1 is always init: what the kernel
 /// passes it are words from the kernel's command line.
-pub(crate) fn parse(words: impl IntoIterator<Item = OsString>, is_pid_1: bool) -> Result<Job, UsageError> {
+///
+/// # Errors
+/// When there is no such service or option, or a word too many.
+pub fn parse(words: impl IntoIterator<Item = OsString>, is_pid_1: bool) -> Result<Job, UsageError> {
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_default();
     let mut dirs = Dirs { run: "/run/evener".into(), data: "/data".into() };
