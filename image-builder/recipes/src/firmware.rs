@@ -181,6 +181,7 @@ pub(crate) fn sign(
         verity,
         template,
         notes: Some(notes),
+        config_format: evener_store::FORMAT,
     }
     .emit()
     .map_err(in_words)?;

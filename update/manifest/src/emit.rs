@@ -36,6 +36,8 @@ pub struct Builder {
     pub template: String,
     /// Text for people; an extension. At most what fits into the 64 KiB area.
     pub notes: Option<String>,
+    /// The newest format of stored settings that the firmware reads; an extension.
+    pub config_format: u16,
 }
 
 impl Builder {
@@ -74,6 +76,7 @@ impl Builder {
         if let Some(notes) = &self.notes {
             push_extension(&mut bytes, TAG_NOTES, 0, notes.as_bytes())?;
         }
+        push_extension(&mut bytes, TAG_CONFIG_FORMAT, 0, &self.config_format.to_le_bytes())?;
         finish(bytes)
     }
 }

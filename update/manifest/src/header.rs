@@ -169,6 +169,16 @@ impl<'a> Verified<'a> {
         let value = extensions(self.manifest).flatten().find(|extension| extension.tag == TAG_NOTES)?.value;
         core::str::from_utf8(value).ok()
     }
+
+    /// The newest format of stored settings that this firmware reads; 1 where the manifest does not say.
+    ///
+    /// An updater compares it with the settings in force to say what is lost before an older firmware runs.
+    #[must_use]
+    pub fn config_format(&self) -> u16 {
+        let mut all = extensions(self.manifest).flatten();
+        all.find(|extension| extension.tag == TAG_CONFIG_FORMAT)
+            .map_or(FIRST_CONFIG_FORMAT, |extension| u16_at(extension.value, 0))
+    }
 }
 
 /// Everything that must hold beyond the signature. The builder runs it on what it is about to sign.
@@ -180,8 +190,12 @@ pub(crate) fn check(manifest: &[u8]) -> Result<(), ManifestError> {
     }
     for extension in extensions(manifest) {
         let extension = extension?;
-        if extension.critical && extension.tag != TAG_NOTES {
-            return Err(ManifestError::CriticalExtension);
+        match extension.tag {
+            TAG_NOTES => {}
+            TAG_CONFIG_FORMAT if extension.value.len() == 2 => {}
+            TAG_CONFIG_FORMAT => return Err(ManifestError::Extension),
+            _ if extension.critical => return Err(ManifestError::CriticalExtension),
+            _ => {}
         }
     }
     if !permits(Version::read(manifest, AT_VERSION), Version::read(manifest, AT_FLOOR)) {

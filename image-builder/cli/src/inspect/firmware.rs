@@ -148,6 +148,7 @@ fn describe(report: &mut Report, manifest: &Verified<'_>) {
         format!("{} on; needs loader {}", manifest.installable_from(), manifest.min_loader()),
     );
     report.item("build", hex(&manifest.build_id()));
+    report.item("settings", format!("reads formats up to {}", manifest.config_format()));
     report.item("digest", format!("{} (of the manifest)", hex(&manifest.digest())));
     if let Some(notes) = manifest.notes() {
         report.item("notes", notes.escape_debug());

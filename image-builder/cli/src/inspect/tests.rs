@@ -56,6 +56,7 @@ impl Bench {
             verity,
             template: evener_recipes::command_line_template(&verity),
             notes: Some("for the test".to_owned()),
+            config_format: 4,
         }
         .emit()
         .unwrap();
@@ -109,6 +110,7 @@ fn a_whole_bundle_is_verified_and_told_in_words() {
         "floor          3.0.0",
         "installs from  2.0.0",
         "for the test",
+        "settings       reads formats up to 4",
         "kernel         100001 bytes",
         "40 data blocks",
         "PARTUUID={root}",

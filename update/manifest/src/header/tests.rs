@@ -22,6 +22,7 @@ fn builder() -> Builder {
         verity: Verity { root: [3; 32], salt: [4; 32], data_blocks: 1 },
         template: "ro root={root} s={slot} h={handoff}".to_string(),
         notes: Some("What is new".to_string()),
+        config_format: 3,
     }
 }
 
@@ -55,6 +56,7 @@ fn a_signed_manifest_says_what_was_built() {
     assert_eq!(verified.part(PartKind::LoaderBios), None);
     assert_eq!(verified.template().unwrap().as_str(), built.template);
     assert_eq!(verified.notes(), built.notes.as_deref());
+    assert_eq!(verified.config_format(), built.config_format);
     assert_eq!(verified.digest(), sha256(&bytes));
     assert!(verified.key().development);
 }
@@ -150,6 +152,27 @@ fn only_critical_unknown_extensions_are_refused() {
     assert_eq!(signed_after(|m| push_extension(m, 900, 0, b"later").unwrap()), Ok(()));
     let critical = signed_after(|m| push_extension(m, 900, EXTENSION_CRITICAL, b"later").unwrap());
     assert_eq!(critical, Err(ManifestError::CriticalExtension));
+}
+
+#[test]
+fn a_manifest_that_says_nothing_of_settings_reads_the_first_format() {
+    let mut bytes = builder().emit().unwrap();
+    // The extension is the last one: 8 bytes of head, 2 of value.
+    bytes.truncate(bytes.len() - EXTENSION_HEAD - 2);
+    let length = u32::try_from(bytes.len()).unwrap();
+    bytes[AT_LENGTH..AT_LENGTH + 4].copy_from_slice(&length.to_le_bytes());
+    let (area, keys) = (signed(&bytes), keys(false, true, false));
+    let verified = Header::parse(&area).unwrap().verify(&Keyset::parse(&keys).unwrap()).unwrap();
+    assert_eq!(verified.config_format(), 1);
+    assert_eq!(verified.notes(), Some("What is new"), "the extension before it is untouched");
+}
+
+#[test]
+fn a_format_of_settings_that_is_not_two_bytes_is_refused() {
+    for value in [&[][..], &[1], &[1, 0, 0]] {
+        let verdict = signed_after(|m| push_extension(m, TAG_CONFIG_FORMAT, 0, value).unwrap());
+        assert_eq!(verdict, Err(ManifestError::Extension), "{value:?}");
+    }
 }
 
 #[test]
