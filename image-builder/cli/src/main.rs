@@ -86,6 +86,7 @@ fn shop<'a>(console: &'a Console, order: &Build) -> anyhow::Result<Shop<'a>> {
     Ok(Shop {
         cache: xdg("XDG_CACHE_HOME", ".cache")?,
         work: target.join("image"),
+        programs: target.join("image/cargo"),
         workspace,
         locked: order.locked,
         reporter: console,

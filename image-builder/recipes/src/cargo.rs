@@ -34,13 +34,15 @@ pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, Rec
 /// program; it then polls `/dev/random`. That wait never makes the kernel gather timing noise, so a
 /// machine with no source of randomness in hardware would wait for ever
 /// (`docs/decisions/003-entropy.md`). Its backend is therefore named.
-pub(crate) fn userland(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {
+///
+/// `package` has a program of the same name.
+pub(crate) fn userland(shop: &Shop<'_>, package: &str) -> Result<PathBuf, RecipeError> {
     let flags = ["-Ctarget-feature=+crt-static", "--cfg=getrandom_backend=\"linux_getrandom\""];
-    let cargo = cargo(shop, &flags)?.args(["--release", "--package", "evener", "--bin", "evener"]);
+    let cargo = cargo(shop, &flags)?.args(["--release", "--package", package, "--bin", package]);
     let log = shop.log("userland")?;
-    shop.reporter.say(&format!("userland: cargo build; log {}", log.display()));
+    shop.reporter.say(&format!("userland: cargo build of {package}; log {}", log.display()));
     cargo.args(["--target", USERLAND_TARGET]).run(shop, "userland: compiling", &log)?;
-    Ok(target_folder(shop)?.join(USERLAND_TARGET).join("release/evener"))
+    Ok(target_folder(shop)?.join(USERLAND_TARGET).join("release").join(package))
 }
 
 /// `BOOTX64.EFI`.
@@ -60,7 +62,7 @@ pub(crate) fn loader(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeEr
 }
 
 fn target_folder(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {
-    make_folder(shop.work.join("cargo"))
+    make_folder(shop.programs.clone())
 }
 
 fn cargo(shop: &Shop<'_>, flags: &[&str]) -> Result<Tool, RecipeError> {

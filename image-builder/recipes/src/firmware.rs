@@ -13,6 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{RecipeError, file};
+use crate::parts::Parts;
 
 /// The consoles that the signed command line names. The last one is `/dev/console`.
 pub const TEMPLATE_CONSOLES: [&str; 2] = ["tty0", "ttyS0,115200n8"];
@@ -148,17 +149,32 @@ impl Firmware {
     }
 }
 
+/// What a firmware says of itself beside its parts.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Its version, and which others it may follow and be followed by.
+    pub policy: Policy,
+    /// The kernel's command line with the loader's placeholders; see [`command_line_template`].
+    pub template: String,
+    /// For the operator to read.
+    pub notes: String,
+    /// Marks it as a release.
+    pub release: bool,
+}
+
 /// Puts the manifest together, signs it, and checks the result as a loader with `keyset` will.
-pub(crate) fn sign(
-    policy: &Policy,
-    parts: Vec<(PartKind, Bytes)>,
-    verity: Verity,
-    notes: String,
+///
+/// # Errors
+/// [`RecipeError::Manifest`].
+pub fn sign(
+    statement: &Statement,
+    parts: &Parts,
     key: &SigningKey,
     keyset: &[u8],
-    release: bool,
 ) -> Result<Firmware, RecipeError> {
-    let template = command_line_template(&verity);
+    let Statement { policy, template, notes, release } = statement.clone();
+    let verity = parts.root.verity;
+    let parts = parts.listed();
     let stated: Vec<Part> = parts
         .iter()
         .map(|(kind, bytes)| Part { kind: *kind, size: bytes.len() as u64, sha256: sha256(bytes) })

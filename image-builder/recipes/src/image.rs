@@ -4,20 +4,17 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use evener_board::{Board, DiskFormat};
-use evener_disk::Role;
-use evener_disk::Slot;
 use evener_formats::{Sparse, bundle, qcow2};
 use evener_keys::SigningKey;
 use evener_layout::Disk;
-use evener_manifest::{KERNEL_AT, PartKind};
+use evener_manifest::PartKind;
 
 use crate::digest::{Key, own_code};
 use crate::error::{RecipeError, file};
-use crate::firmware::{Firmware, Policy, TEMPLATE_CONSOLES, sign};
+use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
+use crate::parts::{Ingredients, Packing, parts};
 use crate::shop::{Shop, lock, make_folder, write_whole};
-use crate::{cargo, data, kernel, rootfs};
 
 /// What to build.
 #[derive(Debug)]
@@ -56,24 +53,23 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
 
     check_consoles(order.board)?;
     let policy = Policy::read(&shop.workspace)?;
-    let kernel = kernel::kernel(shop, order.kernel_source)?;
-    let keyset = cargo::keyset_file(shop, order.keyset)?;
-    let loader = cargo::loader(shop, &keyset)?;
-    let binary = cargo::userland(shop)?;
-    let data = data::data(shop)?;
-    let root = rootfs::rootfs(shop, &binary, order.keyset, &data)?;
-
-    let read = |path: &Path| file("reading", path, fs::read(path)).map(Bytes::from);
-    let kernel_bytes = read(&kernel.image)?;
-    room("the kernel", &kernel_bytes, Role::Boot(Slot::A), KERNEL_AT)?;
-    room("the root filesystem", &root.bytes, Role::Root(Slot::A), 0)?;
-    let parts = vec![
-        (PartKind::Kernel, kernel_bytes),
-        (PartKind::Rootfs, root.bytes),
-        (PartKind::LoaderUefi, read(&loader)?),
-    ];
-    let notes = format!("Evener {}, Linux {}", policy.version, kernel.version);
-    let firmware = sign(&policy, parts, root.verity, notes, order.key, order.keyset, order.release)?;
+    let parts = parts(
+        shop,
+        &Ingredients {
+            userland: "evener",
+            keyset: order.keyset,
+            files: &[],
+            packing: Packing::Small,
+            kernel_source: order.kernel_source,
+        },
+    )?;
+    let statement = Statement {
+        policy,
+        template: command_line_template(&parts.root.verity),
+        notes: format!("Evener {}, Linux {}", policy.version, parts.kernel_version),
+        release: order.release,
+    };
+    let firmware = sign(&statement, &parts, order.key, order.keyset)?;
     shop.reporter.say(&format!(
         "manifest: Evener {}, {}…, signed with {} key {}",
         firmware.version,
@@ -81,7 +77,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         if order.key.public().development { "development" } else { "production" },
         order.key.public().id(),
     ));
-    write_images(shop, order.board, order.out, &firmware, data.content)
+    write_images(shop, order.board, order.out, &firmware, parts.data)
 }
 
 /// The command line is signed and the same for all boards, so a board cannot ask for a console that
@@ -94,12 +90,6 @@ fn check_consoles(board: &Board) -> Result<(), RecipeError> {
             reason: format!("consoles: {console} is not on the signed command line ({TEMPLATE_CONSOLES:?})"),
         })
     })
-}
-
-fn room(what: &'static str, bytes: &Bytes, role: Role, reserved: u64) -> Result<(), RecipeError> {
-    let room = role.sectors().unwrap_or(0).saturating_mul(512).saturating_sub(reserved);
-    let size = bytes.len() as u64;
-    if size <= room { Ok(()) } else { Err(RecipeError::TooLarge { what, size, room }) }
 }
 
 /// Writes bundle and disks into `out`, unless they are there as they were last written.
@@ -124,9 +114,39 @@ pub(crate) fn write_images(
         return Ok(images);
     }
     shop.reporter.say("images: writing");
-    let file_of = bundle::encode(&firmware.area, &firmware.parts);
-    let file_of = file_of.map_err(|e| RecipeError::Manifest(e.to_string()))?;
-    write_sparse(&images.bundle, &file_of)?;
+    write_bundle(&images.bundle, firmware)?;
+    let disk = lay_out(board, firmware, data)?;
+    for format in &board.disk.formats {
+        write_format(&disk_path(format), *format, &disk)?;
+    }
+    write_whole(&stamp, state(&key, &images).as_bytes())?;
+    Ok(images)
+}
+
+/// Writes the firmware as the file that units install; whole or not at all.
+///
+/// # Errors
+/// [`RecipeError::Manifest`] or [`RecipeError::File`].
+pub fn write_bundle(path: &Path, firmware: &Firmware) -> Result<(), RecipeError> {
+    let bytes = bundle::encode(&firmware.area, &firmware.parts);
+    write_sparse(path, &bytes.map_err(|e| RecipeError::Manifest(e.to_string()))?)
+}
+
+/// Writes a disk of `board` with the firmware in slots A and R; whole or not at all.
+///
+/// # Errors
+/// [`RecipeError`] of laying out or writing.
+pub fn write_disk(
+    path: &Path,
+    format: DiskFormat,
+    board: &Board,
+    firmware: &Firmware,
+    data: Sparse,
+) -> Result<(), RecipeError> {
+    write_format(path, format, &lay_out(board, firmware, data)?)
+}
+
+fn lay_out(board: &Board, firmware: &Firmware, data: Sparse) -> Result<Sparse, RecipeError> {
     let disk = Disk {
         sectors: board.disk.sectors(),
         loader_uefi: firmware.part(PartKind::LoaderUefi),
@@ -137,20 +157,17 @@ pub(crate) fn write_images(
             facts: firmware.facts,
         },
         data,
-    }
-    .build()?;
-    for format in &board.disk.formats {
-        let path = disk_path(format);
-        match format {
-            DiskFormat::Raw => write_sparse(&path, &disk)?,
-            DiskFormat::Qcow2 => {
-                let qcow2 = qcow2::encode(&disk).map_err(|e| RecipeError::Manifest(e.to_string()))?;
-                write_sparse(&path, &qcow2)?;
-            }
+    };
+    Ok(disk.build()?)
+}
+
+fn write_format(path: &Path, format: DiskFormat, disk: &Sparse) -> Result<(), RecipeError> {
+    match format {
+        DiskFormat::Raw => write_sparse(path, disk),
+        DiskFormat::Qcow2 => {
+            write_sparse(path, &qcow2::encode(disk).map_err(|e| RecipeError::Manifest(e.to_string()))?)
         }
     }
-    write_whole(&stamp, state(&key, &images).as_bytes())?;
-    Ok(images)
 }
 
 /// What the files are a function of: the firmware, the disk's size, and all our code that lays them out.

@@ -21,14 +21,17 @@ mod error;
 mod firmware;
 mod image;
 pub mod kernel;
+mod parts;
 mod rootfs;
 mod shop;
 mod tool;
 
 pub use digest::{hex, sha256};
 pub use error::RecipeError;
-pub use firmware::{Firmware, Policy, TEMPLATE_CONSOLES, command_line_template};
-pub use image::{Images, Order, build};
+pub use firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
+pub use image::{Images, Order, build, write_bundle, write_disk};
+pub use parts::{Ingredients, Packing, Parts, parts};
+pub use rootfs::Rootfs;
 pub use shop::{Reporter, Shop};
 
 #[cfg(test)]

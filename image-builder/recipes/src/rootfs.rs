@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::data::{Data, digest};
 use crate::digest::{Key, own_code};
 use crate::error::{RecipeError, file};
+use crate::parts::{Ingredients, Packing};
 use crate::shop::{Shop, make_folder, remove_folder};
 use crate::tool::Tool;
 
@@ -28,37 +29,51 @@ const FOLDERS: [&str; 12] =
 const PASSWD: &str = "root:x:0:0:root:/:/none\nnobody:x:65534:65534:nobody:/:/none\n";
 const GROUP: &str = "root:x:0:\nnobody:x:65534:\n";
 
-/// A root filesystem with its tree.
-#[derive(Clone, Debug)]
-pub(crate) struct Rootfs {
-    /// Data blocks, then the tree: the bytes of `root-x`.
-    pub(crate) bytes: Bytes,
-    pub(crate) verity: Verity,
+impl Packing {
+    fn options(self) -> [&'static str; 6] {
+        match self {
+            Self::Small => ["-comp", "zstd", "-Xcompression-level", "22", "-b", "256K"],
+            Self::Quick => ["-comp", "zstd", "-Xcompression-level", "1", "-b", "256K"],
+        }
+    }
 }
 
-/// Builds the filesystem from the userland binary, the keyset and the empty data filesystem.
+/// A root filesystem with its tree.
+#[derive(Clone, Debug)]
+pub struct Rootfs {
+    /// Data blocks, then the tree: the bytes of `root-x`.
+    pub bytes: Bytes,
+    /// What the kernel is told about the tree.
+    pub verity: Verity,
+}
+
+/// Builds the filesystem from the userland binary, the keyset, the empty data filesystem and what else there is.
 pub(crate) fn rootfs(
     shop: &Shop<'_>,
     binary: &Path,
-    keyset: &[u8],
+    from: &Ingredients<'_>,
     data: &Data,
 ) -> Result<Rootfs, RecipeError> {
     let program = file("reading", binary, fs::read(binary))?;
     let mksquashfs = Tool::new(MKSQUASHFS.0, MKSQUASHFS.1).arg("-version").output()?;
     // Options, modes and links are in the code, the rest is here.
-    let key = Key::of_code("evener-rootfs-1", &own_code()?)
+    let mut key = Key::of_code("evener-rootfs-1", &own_code()?)
         .with("mksquashfs", &mksquashfs)
+        .with("packing", from.packing.options().join(" ").as_bytes())
         .with("program", &program)
-        .with("keyset", keyset)
-        .with("data", digest(data).as_bytes())
-        .finish();
+        .with("keyset", from.keyset)
+        .with("data", digest(data).as_bytes());
+    for (path, content) in from.files {
+        key = key.with(path, content);
+    }
+    let key = key.finish();
     let folder = make_folder(shop.work.join("rootfs"))?;
     let path = folder.join(format!("{key}.squashfs"));
     if !path.exists() {
         remove_folder(&folder)?;
         let tree = make_folder(folder.join("tree"))?;
-        fill(&tree, &program, keyset, data)?;
-        pack(shop, &tree, &path)?;
+        fill(&tree, &program, from, data)?;
+        pack(shop, &tree, from.packing, &path)?;
     }
     let mut bytes = file("reading", &path, fs::read(&path))?;
     bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
@@ -76,14 +91,17 @@ pub(crate) fn seal(mut bytes: Vec<u8>) -> Result<Rootfs, RecipeError> {
     Ok(Rootfs { bytes: bytes.into(), verity })
 }
 
-fn fill(tree: &Path, program: &[u8], keyset: &[u8], data: &Data) -> Result<(), RecipeError> {
+fn fill(tree: &Path, program: &[u8], from: &Ingredients<'_>, data: &Data) -> Result<(), RecipeError> {
     for name in FOLDERS {
         make_folder(tree.join(name))?;
     }
     write(&tree.join("sbin/evener"), program, 0o755)?;
     write(&tree.join("etc/passwd"), PASSWD.as_bytes(), 0o644)?;
     write(&tree.join("etc/group"), GROUP.as_bytes(), 0o644)?;
-    write(&tree.join("usr/share/evener/keyset"), keyset, 0o644)?;
+    write(&tree.join("usr/share/evener/keyset"), from.keyset, 0o644)?;
+    for (path, content) in from.files {
+        write(&tree.join(path), content, 0o644)?;
+    }
     let template = tree.join("usr/share/evener/data.ext4");
     file("copying", &template, fs::copy(&data.path, &template))?;
     file("changing", &template, fs::set_permissions(&template, fs::Permissions::from_mode(0o644)))?;
@@ -109,14 +127,14 @@ fn set_folder_modes(folder: &Path) -> Result<(), RecipeError> {
     Ok(())
 }
 
-fn pack(shop: &Shop<'_>, tree: &Path, path: &PathBuf) -> Result<(), RecipeError> {
+fn pack(shop: &Shop<'_>, tree: &Path, packing: Packing, path: &PathBuf) -> Result<(), RecipeError> {
     let log = shop.log("rootfs")?;
     shop.reporter.say(&format!("rootfs: packing; log {}", log.display()));
     let temporary = path.with_extension("new");
     Tool::new(MKSQUASHFS.0, MKSQUASHFS.1)
         .arg(tree.as_os_str())
         .arg(temporary.as_os_str())
-        .args(["-comp", "zstd", "-Xcompression-level", "22", "-b", "256K"])
+        .args(packing.options())
         .args(["-all-root", "-all-time", "0", "-mkfs-time", "0"])
         .args(["-no-xattrs", "-noappend", "-no-progress"])
         .run(shop, "rootfs: packing", &log)?;

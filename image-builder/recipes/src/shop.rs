@@ -22,8 +22,10 @@ pub struct Shop<'a> {
     pub workspace: PathBuf,
     /// What survives between builds and source trees: kernels, sources, digests.
     pub cache: PathBuf,
-    /// What belongs to this source tree: cargo's outputs, trees, logs.
+    /// What belongs to this source tree: trees, logs.
     pub work: PathBuf,
+    /// Where cargo builds the programs of an image.
+    pub programs: PathBuf,
     /// A source other than the locked one is an error.
     pub locked: bool,
     /// Who listens.

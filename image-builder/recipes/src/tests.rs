@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evener_board::Board;
 use evener_formats::Sparse;
-use evener_manifest::{PartKind, Template, Verity, Version};
+use evener_manifest::{Template, Verity, Version};
 
 use super::*;
 use crate::tool::Tool;
@@ -50,6 +50,7 @@ impl Place {
             workspace: self.path("tree"),
             cache: self.path("cache"),
             work: self.path("work"),
+            programs: self.path("work/cargo"),
             locked,
             reporter: &self.listener,
         }
@@ -109,6 +110,10 @@ fn the_features_of_the_filesystem_are_those_of_the_tree_and_not_of_the_machine()
     assert_eq!(found, lists.flat_map(|list| list.split(',')).collect());
 }
 
+fn ingredients<'a>(files: &'a [(&'a str, &'a [u8])]) -> Ingredients<'a> {
+    Ingredients { userland: "x", keyset: b"keyset", files, packing: Packing::Quick, kernel_source: None }
+}
+
 #[test]
 fn the_rootfs_is_the_same_whoever_builds_it() {
     let built = [Place::new(), Place::new()].map(|place| {
@@ -117,7 +122,7 @@ fn the_rootfs_is_the_same_whoever_builds_it() {
         let program: String = (0..2000_u32).map(|n| hex(&sha256(&n.to_le_bytes()))).collect();
         let binary = place.put("binary", &program);
         let data = data::data(&shop).unwrap();
-        rootfs::rootfs(&shop, &binary, b"keyset", &data).unwrap()
+        rootfs::rootfs(&shop, &binary, &ingredients(&[]), &data).unwrap()
     });
     let [a, b] = built;
     assert_eq!(a.bytes, b.bytes);
@@ -132,7 +137,10 @@ fn the_rootfs_holds_what_init_expects() {
     let shop = place.shop(false);
     let binary = place.put("binary", "program");
     let data = data::data(&shop).unwrap();
-    rootfs::rootfs(&shop, &binary, b"keyset", &data).unwrap();
+    let usual = rootfs::rootfs(&shop, &binary, &ingredients(&[]), &data).unwrap();
+    let files: [(&str, &[u8]); 1] = [("usr/share/evener/more", b"words")];
+    let more = rootfs::rootfs(&shop, &binary, &ingredients(&files), &data).unwrap();
+    assert_ne!(usual.verity.root, more.verity.root, "another file is another root file system");
     let packed = fs::read_dir(place.path("work/rootfs")).unwrap();
     let packed = packed.map(|e| e.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "squashfs"));
     let log = place.path("log");
@@ -144,6 +152,7 @@ fn the_rootfs_holds_what_init_expects() {
         "squashfs-root/init -> sbin/evener",
         "-rw-r--r-- 0/0 33554432 1970-01-01 00:00 squashfs-root/usr/share/evener/data.ext4",
         "squashfs-root/usr/share/evener/keyset",
+        "-rw-r--r-- 0/0 5 1970-01-01 00:00 squashfs-root/usr/share/evener/more",
         "squashfs-root/proc",
         "squashfs-root/conf",
     ] {
@@ -318,15 +327,22 @@ fn some_firmware(place: &Place) -> Firmware {
     let keys = evener_keys::KeyFolder::new(place.path("keys"));
     let (key, _) = keys.development().unwrap();
     let root = rootfs::seal(vec![0x5a; 8192]).unwrap();
-    let parts = vec![
-        (PartKind::Kernel, Bytes::from_static(b"kernel")),
-        (PartKind::Rootfs, root.bytes),
-        (PartKind::LoaderUefi, Bytes::from_static(b"loader")),
-    ];
+    let parts = Parts {
+        kernel: Bytes::from_static(b"kernel"),
+        kernel_version: "6.12.1".to_owned(),
+        loader: Bytes::from_static(b"loader"),
+        root,
+        data: Sparse::new(1 << 20),
+    };
     let one = Version([1, 0, 0, 0]);
-    let policy = Policy { version: one, floor: one, installable_from: one, min_loader: one };
+    let statement = Statement {
+        policy: Policy { version: one, floor: one, installable_from: one, min_loader: one },
+        template: command_line_template(&parts.root.verity),
+        notes: "notes".to_owned(),
+        release: false,
+    };
     let keyset = key.keyset(false).unwrap();
-    firmware::sign(&policy, parts, root.verity, "notes".to_owned(), &key, &keyset, false).unwrap()
+    sign(&statement, &parts, &key, &keyset).unwrap()
 }
 
 #[test]
