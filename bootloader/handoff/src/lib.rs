@@ -14,6 +14,8 @@
 //!    5  flags, bit 0: slot table degraded, bit 1: this boot could not be counted
 //!    6  3 bytes: for A, B, R the number of the `E` code why it was passed over, 0 none
 //!    9  8 bytes: loader version, four little-endian u16
+//!   17  number of keys that the loader trusts, at most 16; absent from loaders that do not say
+//!   18  4 bytes each: the first four of the key's id
 //! ```
 //!
 //! A later loader may append bytes; a firmware reads those it knows.
@@ -28,18 +30,23 @@ use evener_disk::field::{put, u8_at};
 use evener_manifest::Version;
 use heapless::String;
 
+mod keys;
+
+pub use keys::LoaderKeys;
+
 /// The name of the kernel parameter that carries the record.
 pub const PARAMETER: &str = "evener.handoff";
 
+/// What every record has; the list of keys follows.
 const BYTES: usize = 17;
 const FORMAT: u8 = 1;
 const FLAG_DEGRADED: u8 = 1;
 const FLAG_UNCOUNTED: u8 = 2;
 /// Longest record of any later format that is looked at, in bytes.
-const MAX_BYTES: usize = 64;
+const MAX_BYTES: usize = 128;
 
 /// The record as lower-case hex digits.
-pub type Hex = String<{ 2 * BYTES }>;
+pub type Hex = String<{ 2 * (BYTES + keys::LIST_BYTES) }>;
 
 /// How the firmware is to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +95,8 @@ pub struct Handoff {
     pub skipped: [Option<u8>; 3],
     /// The loader's version.
     pub loader: Version,
+    /// The keys that the loader trusts; `None` from a loader that does not say.
+    pub keys: Option<LoaderKeys>,
 }
 
 /// Why a text is not a record. The number is stable.
@@ -128,11 +137,12 @@ impl Handoff {
         put(&mut bytes, 5, &[degraded | uncounted]);
         put(&mut bytes, 6, &self.skipped.map(Option::unwrap_or_default));
         self.loader.write(&mut bytes, 9);
+        let (list, length) = self.keys.as_ref().map_or(([0; keys::LIST_BYTES], 0), LoaderKeys::encode);
         let mut hex = Hex::new();
-        for byte in bytes {
+        for byte in bytes.iter().chain(list.iter().take(length)) {
             for nibble in [byte >> 4, byte & 0x0f] {
                 let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-                // The capacity is exactly two digits a byte.
+                // The capacity is exactly two digits a byte of the longest list.
                 let _ = hex.push(digit);
             }
         }
@@ -169,6 +179,7 @@ impl Handoff {
             uncounted: flags & FLAG_UNCOUNTED != 0,
             skipped: [6, 7, 8].map(|at| Some(u8_at(&bytes, at)).filter(|code| *code != 0)),
             loader: Version::read(&bytes, 9),
+            keys: LoaderKeys::decode(bytes.get(BYTES..length).unwrap_or_default())?,
         })
     }
 
@@ -201,6 +212,8 @@ mod tests {
     extern crate std;
     use std::format;
 
+    use evener_manifest::{KeyEntry, KeyId, Keyset, emit_keyset, public_key};
+
     use super::*;
 
     fn example() -> Handoff {
@@ -213,7 +226,18 @@ mod tests {
             uncounted: false,
             skipped: [Some(7), None, Some(255)],
             loader: Version([0, 1, 0x1234, 9]),
+            keys: None,
         }
+    }
+
+    fn with_keys() -> Handoff {
+        let keys = [1, 2].map(|seed| KeyEntry {
+            public: public_key(&[seed; 32]),
+            development: false,
+            revoked: false,
+        });
+        let set = emit_keyset(true, &keys).unwrap();
+        Handoff { keys: Some(LoaderKeys::of(&Keyset::parse(&set).unwrap())), ..example() }
     }
 
     #[test]
@@ -243,9 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn the_loaders_keys_follow_the_record() {
+        let record = with_keys().encode();
+        let id = |seed: u8| format!("{}", KeyId::of(&public_key(&[seed; 32])));
+        let expected = format!("{}02{}{}", example().encode(), &id(1)[..8], &id(2)[..8]);
+        assert_eq!(record.as_str(), expected);
+        assert_eq!(Handoff::decode(&record), Ok(with_keys()));
+    }
+
+    #[test]
     fn later_fields_are_skipped() {
-        let longer = format!("{}aabb", example().encode());
-        assert_eq!(Handoff::decode(&longer), Ok(example()));
+        let longer = format!("{}aabb", with_keys().encode());
+        assert_eq!(Handoff::decode(&longer), Ok(with_keys()));
     }
 
     #[test]
@@ -257,8 +290,8 @@ mod tests {
         assert_eq!(Handoff::decode(&hex[..33]), Err(HandoffError::NotHex));
         assert_eq!(Handoff::decode("zz"), Err(HandoffError::NotHex));
         assert_eq!(Handoff::decode("0é"), Err(HandoffError::NotHex));
-        assert_eq!(Handoff::decode(&"00".repeat(65)), Err(HandoffError::NotHex));
-        assert_eq!(Handoff::decode(&"00".repeat(64)), Err(HandoffError::Format));
+        assert_eq!(Handoff::decode(&"00".repeat(129)), Err(HandoffError::NotHex));
+        assert_eq!(Handoff::decode(&"00".repeat(128)), Err(HandoffError::Format));
         for (at, value) in [(2, "00"), (2, "04"), (4, "03"), (6, "06")] {
             let mut bad = hex.clone().as_str().replace(' ', "");
             bad.replace_range(at..at + 2, value);

@@ -11,7 +11,7 @@
 use core::fmt;
 
 use evener_disk::{Blocks, GptError, Lba, PartitionMap, Role, SECTOR, Slot, Source};
-use evener_handoff::Handoff;
+use evener_handoff::{Handoff, LoaderKeys};
 use evener_manifest::{AREA_BYTES, CommandLine, Fill, KERNEL_AT, Keyset, PartKind, Verified, Version};
 use evener_slot_table::{SlotFacts, SlotTable, load, store};
 
@@ -94,6 +94,7 @@ fn boot_disk<B: Blocks, M: Machine>(
         map: &map,
         verdicts: &verdicts,
         loader,
+        keys: LoaderKeys::of(&keys),
         table,
         facts: Facts { slots, counting },
         announced: [None; 3],
@@ -162,6 +163,7 @@ struct Attempt<'a, B, M> {
     map: &'a PartitionMap,
     verdicts: &'a [Result<Verified<'a>, BootCode>; 3],
     loader: Version,
+    keys: LoaderKeys,
     table: SlotTable,
     facts: Facts,
     /// What was already said of each slot.
@@ -241,6 +243,7 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
             uncounted: self.facts.counting == Counting::Failed,
             skipped: order.skipped.map(|code| code.map(BootCode::number)),
             loader: self.loader,
+            keys: Some(self.keys),
         }
         .encode();
         let fill = Fill { slot, root: root.partuuid, handoff: handoff.as_str() };

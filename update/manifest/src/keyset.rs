@@ -20,7 +20,7 @@ pub(crate) const MAGIC: &[u8; 8] = b"EVKEYSET";
 pub(crate) const HEAD: usize = 16;
 pub(crate) const ENTRY: usize = 48;
 /// The most keys in a set.
-pub(crate) const MAX_KEYS: usize = 16;
+pub const MAX_KEYS: usize = 16;
 pub(crate) const SET_RELEASE: u16 = 1;
 pub(crate) const KEY_DEVELOPMENT: u32 = 1;
 pub(crate) const KEY_REVOKED: u32 = 2;
@@ -115,7 +115,11 @@ impl<'a> Keyset<'a> {
     }
 
     /// The key that may vouch for a manifest that names `id`.
-    pub(crate) fn trusted(&self, id: KeyId) -> Result<Key, ManifestError> {
+    ///
+    /// # Errors
+    /// [`ManifestError::UnknownKey`], [`ManifestError::RevokedKey`], or [`ManifestError::DevelopmentKey`] where
+    /// the set is that of a release.
+    pub fn trusted(&self, id: KeyId) -> Result<Key, ManifestError> {
         let key = self.keys().find(|key| key.id == id).ok_or(ManifestError::UnknownKey)?;
         if key.revoked {
             return Err(ManifestError::RevokedKey);

@@ -31,7 +31,7 @@ mod version;
 pub use emit::{Builder, KeyEntry, emit_keyset, join, public_key, sign};
 pub use error::ManifestError;
 pub use header::{Header, Verified, signing_message};
-pub use keyset::{Key, KeyId, Keyset};
+pub use keyset::{Key, KeyId, Keyset, MAX_KEYS};
 pub use layout::{AREA_BYTES, BLOCK, FORMAT, Flags, KERNEL_AT, PRODUCT, SIGNATURE_BYTES};
 pub use part::{Part, PartCheck, PartKind, Verity, sha256};
 pub use template::{COMMAND_LINE_MAX, CommandLine, Fill, TEMPLATE_MAX, Template};

@@ -224,6 +224,7 @@ mod tests {
             uncounted,
             skipped: [None; 3],
             loader: Version::default(),
+            keys: None,
         };
         let status = watch::Sender::new(Arc::new(slots::read(&dirs.run, None)));
         Unit { dirs: Arc::new(dirs), handoff: Some(handoff), status }.give_back();

@@ -155,6 +155,7 @@ fn a_whole_disk_boots_a_and_counts() {
     let handoff = handoff(&bench);
     assert_eq!((handoff.mode, handoff.reason), (Mode::Normal, BootReason::Preferred));
     assert_eq!(handoff.loader, LOADER);
+    assert!(handoff.keys.unwrap().trust(KeyId::of(&public_key(&SEED))), "the updater asks for this");
     assert_eq!(bed.stored().unwrap().boots_without_health, 1);
 }
 
