@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use smoltcp::wire::{DhcpMessageType, DhcpPacket, DhcpRepr, IpAddress, IpEndpoint};
+use smoltcp::wire::{
+    DhcpMessageType, DhcpPacket, DhcpRepr, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint,
+    IpProtocol, Ipv4Packet, UdpPacket,
+};
 
 use crate::host::{Host, UdpSocket};
 
@@ -52,6 +55,21 @@ impl Drop for DhcpServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
+}
+
+/// Whether an Ethernet frame is a client's search for DHCP servers (RFC 2131 §3.1).
+#[must_use]
+pub fn asks_for_address(frame: &[u8]) -> bool {
+    let discover = || {
+        let ethernet = EthernetFrame::new_checked(frame).ok()?;
+        let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+        let udp = UdpPacket::new_checked(ip.payload()).ok()?;
+        let sent = DhcpRepr::parse(&DhcpPacket::new_checked(udp.payload()).ok()?).ok()?.message_type;
+        let kinds = (ethernet.ethertype(), ip.next_header(), udp.dst_port());
+        let is_dhcp = kinds == (EthernetProtocol::Ipv4, IpProtocol::Udp, SERVER_PORT);
+        (is_dhcp && sent == DhcpMessageType::Discover).then_some(())
+    };
+    discover().is_some()
 }
 
 fn answer_one(socket: &UdpSocket, offer: Offer) {

@@ -16,6 +16,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, IpListenEndpoint, Ipv4Cidr};
 
+use crate::arp::answer_to_probe;
 use crate::link::PortId;
 use crate::stream::{Listener, Stream};
 use crate::switch::Switch;
@@ -119,7 +120,8 @@ impl Host {
         });
         let shared = Arc::new(Shared { stack: Mutex::new(stack), changed: Condvar::new(), events });
         let (own, switch) = (Arc::clone(&shared), switch.clone());
-        std::thread::spawn(move || own.live(&inbox, &switch, port));
+        let identity = (mac, setup.address);
+        std::thread::spawn(move || own.live(&inbox, &switch, port, identity));
         Self { shared, address: setup.address, port }
     }
 
@@ -241,7 +243,13 @@ impl Shared {
     }
 
     /// The host's thread.
-    fn live(&self, inbox: &Receiver<Event>, switch: &Switch, port: PortId) {
+    fn live(
+        &self,
+        inbox: &Receiver<Event>,
+        switch: &Switch,
+        port: PortId,
+        (mac, address): (EthernetAddress, Ipv4Addr),
+    ) {
         loop {
             let (frames, pause) = self.lock().step();
             self.changed.notify_all();
@@ -256,7 +264,10 @@ impl Shared {
             let mut stack = self.lock();
             for event in first.into_iter().chain(inbox.try_iter()) {
                 match event {
-                    Event::Frame(frame) => stack.card.incoming.push_back(frame),
+                    Event::Frame(frame) => match answer_to_probe(&frame, mac, address) {
+                        Some(answer) => stack.card.outgoing.push_back(answer),
+                        None => stack.card.incoming.push_back(frame),
+                    },
                     Event::Work => {}
                     Event::Leave => return,
                 }

@@ -14,6 +14,7 @@
 //! killed (`setpriv --pdeathsig`).
 #![allow(clippy::disallowed_methods, reason = "runs QEMU and its tools on the developer's machine")]
 
+mod arp;
 mod console;
 mod dhcp;
 mod disk;
@@ -26,15 +27,19 @@ mod machine;
 mod medium;
 mod program;
 mod qmp;
+mod random;
 mod serial;
 mod stream;
 mod switch;
+mod tap;
 mod tool;
 mod unit;
+mod volatile;
 mod web;
 
+pub use arp::Arp;
 pub use console::first_password;
-pub use dhcp::DhcpServer;
+pub use dhcp::{DhcpServer, asks_for_address};
 pub use disk::{DiskFile, overlay, raw_copy};
 pub use host::{Host, HostSetup, UdpSocket};
 pub use link::{Faults, PortId};
@@ -42,8 +47,11 @@ pub use machine::{Forward, Machine, WORK_FOLDER};
 pub use medium::config_medium;
 pub use program::Program;
 pub use qmp::Qmp;
+pub use random::Random;
 pub use serial::{Line, Serial};
 pub use stream::{Listener, Stream};
 pub use switch::Switch;
+pub use tap::{Seen, Tap};
 pub use unit::Unit;
+pub use volatile::{Counts, Loss, Moment, VolatileDisk};
 pub use web::WebServer;

@@ -14,6 +14,7 @@ use crate::qmp::Qmp;
 use crate::serial::Serial;
 use crate::switch::Switch;
 use crate::unit::Unit;
+use crate::volatile::VolatileDisk;
 
 /// The board that the tests imitate.
 const BOARD: &str = include_str!("../../../board-support/boards/qemu.toml");
@@ -35,6 +36,16 @@ pub struct Forward {
 }
 
 #[derive(Clone, Debug)]
+enum Disk {
+    File {
+        path: PathBuf,
+        format: &'static str,
+    },
+    /// A [`VolatileDisk`]'s socket.
+    Served(PathBuf),
+}
+
+#[derive(Clone, Debug)]
 enum Nic {
     User(Vec<Forward>),
     Switch(Switch),
@@ -44,8 +55,7 @@ enum Nic {
 #[derive(Clone, Debug)]
 pub struct Machine {
     name: String,
-    disk: PathBuf,
-    format: &'static str,
+    disk: Disk,
     log: PathBuf,
     nics: Vec<Nic>,
     media: Vec<PathBuf>,
@@ -58,10 +68,19 @@ impl Machine {
     #[must_use]
     pub fn new(name: &str, disk: &Path, log: &Path) -> Self {
         let format = if disk.extension().is_some_and(|e| e == "qcow2") { "qcow2" } else { "raw" };
+        Self::made(name, Disk::File { path: disk.to_owned(), format }, log)
+    }
+
+    /// A unit whose disk forgets what was not flushed when its cord is pulled. What it says goes to `log`.
+    #[must_use]
+    pub fn with_disk(name: &str, disk: &VolatileDisk, log: &Path) -> Self {
+        Self::made(name, Disk::Served(disk.socket().to_owned()), log)
+    }
+
+    fn made(name: &str, disk: Disk, log: &Path) -> Self {
         Self {
             name: name.to_owned(),
-            disk: disk.to_owned(),
-            format,
+            disk,
             log: log.to_owned(),
             nics: Vec::new(),
             media: Vec::new(),
@@ -159,8 +178,15 @@ impl Machine {
         add("-display", "none".into());
         add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", OVMF[0]));
         add("-drive", format!("if=pflash,unit=1,format=raw,file={}", socket("vars.fd")?));
-        let (disk, format) = (show(&self.disk)?, self.format);
-        add("-blockdev", format!("driver={format},node-name=disk,file.driver=file,file.filename={disk}"));
+        let disk = match &self.disk {
+            Disk::File { path, format } => {
+                format!("driver={format},node-name=disk,file.driver=file,file.filename={}", show(path)?)
+            }
+            Disk::Served(socket) => {
+                format!("driver=nbd,node-name=disk,server.type=unix,server.path={}", show(socket)?)
+            }
+        };
+        add("-blockdev", disk);
         add("-device", board.qemu.disk_device("disk"));
         for (index, medium) in self.media.iter().enumerate() {
             let file = show(medium)?;

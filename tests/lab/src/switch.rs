@@ -32,6 +32,19 @@ struct Table {
     learned: BTreeMap<Mac, PortId>,
     dice: Dice,
     record: Option<BufWriter<File>>,
+    watchers: Watchers,
+}
+
+/// Sees each frame and the port where it enters; false when it wants to see no more.
+type Watcher = Box<dyn FnMut(PortId, &[u8]) -> bool + Send>;
+
+#[derive(Default)]
+struct Watchers(Vec<Watcher>);
+
+impl std::fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Watchers({})", self.0.len())
+    }
 }
 
 #[derive(Debug)]
@@ -52,8 +65,8 @@ impl Switch {
     /// A switch without ports. `seed` decides which frames a lossy cable loses.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let table =
-            Table { ports: Vec::new(), learned: BTreeMap::new(), dice: Dice::new(seed), record: None };
+        let (dice, watchers) = (Dice::new(seed), Watchers::default());
+        let table = Table { ports: Vec::new(), learned: BTreeMap::new(), dice, record: None, watchers };
         Self(Arc::new(Mutex::new(table)))
     }
 
@@ -135,6 +148,7 @@ impl Switch {
             return;
         }
         table.write_record(frame);
+        table.watchers.0.retain_mut(|watcher| watcher(from, frame));
         table.learned.insert(source, from);
         let known = table.learned.get(&destination).copied().filter(|_| destination[0] & 1 == 0);
         let targets = match known {
@@ -146,6 +160,11 @@ impl Switch {
                 table.deliver(to, frame);
             }
         }
+    }
+
+    /// Shows each frame that enters from now on to `watcher`.
+    pub(crate) fn watch(&self, watcher: Watcher) {
+        self.lock().watchers.0.push(watcher);
     }
 
     fn add(&self, port: Port) -> PortId {

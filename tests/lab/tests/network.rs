@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evener_lab::http::{Connection, Request};
-use evener_lab::{Faults, Host, HostSetup, Switch, WebServer};
+use evener_lab::{Arp, Faults, Host, HostSetup, Switch, WebServer, asks_for_address};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -117,4 +117,19 @@ fn a_recording_holds_what_was_sent() {
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(bytes[..4], 0xa1b2_c3d4_u32.to_le_bytes());
     assert!(bytes.windows(16).any(|window| window == b"in the recording"));
+}
+
+#[test]
+fn a_tap_sees_who_asks_for_whom() {
+    let switch = Switch::default();
+    let questions = switch.tap(|frame| Arp::read(frame).filter(|arp| arp.request));
+    let leases = switch.tap(|frame| asks_for_address(frame).then_some(()));
+    let server = Arc::new(host(&switch, SERVER));
+    let _web = WebServer::named(server, 80, "one").unwrap();
+    let client = host(&switch, CLIENT);
+    get(&client).unwrap();
+    let seen = questions.wait_for(LIMIT, |seen| seen.what.target == SERVER).unwrap();
+    assert_eq!((seen.what.sender, seen.from), (CLIENT, client.port()));
+    assert_eq!(leases.rest(), [], "nobody asks for a lease here");
+    assert!(leases.wait_for(Duration::from_millis(10), |_| true).is_err());
 }

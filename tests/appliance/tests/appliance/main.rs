@@ -7,6 +7,7 @@
 
 mod browser;
 mod corruption;
+mod fallback_address;
 mod hang;
 mod life;
 mod randomness;
@@ -25,6 +26,8 @@ use evener_slot_table::{SlotTable, load, store};
 
 /// From power-on until a service answers, with another unit on the same cores.
 const SERVE_WITHIN: Duration = Duration::from_secs(120);
+/// The service of most tests.
+const SERVICE: SocketAddrV4 = SocketAddrV4::new(UNIT, 80);
 
 /// Boots the image on `network`, told by medium to use `servers` of its servers, and waits until the service
 /// answers.
@@ -39,9 +42,14 @@ fn boot_serving(name: &str, folder: &Path, network: &Network, servers: usize) ->
 
 /// Asks the unit's service until it answers.
 fn wait_until_served(unit: &Unit, client: &Host) {
+    wait_until_served_at(unit, client, SERVICE);
+}
+
+/// Asks the service at `address` until it answers.
+fn wait_until_served_at(unit: &Unit, client: &Host, address: SocketAddrV4) {
     let deadline = Instant::now() + SERVE_WITHIN;
     loop {
-        match ask(client) {
+        match ask_at(client, address) {
             Ok(_) => return,
             Err(error) => {
                 let over = Instant::now() > deadline || !unit.is_on();
@@ -67,7 +75,12 @@ fn with_table<R>(disk: &Path, work: impl FnOnce(&mut SlotTable) -> R) -> R {
 
 /// One request on a connection of its own; the body of the answer if its status is 200.
 fn ask(client: &Host) -> anyhow::Result<String> {
-    let mut stream = client.connect(SocketAddrV4::new(UNIT, 80))?;
+    ask_at(client, SERVICE)
+}
+
+/// As [`ask`], of the service at `address`.
+fn ask_at(client: &Host, address: SocketAddrV4) -> anyhow::Result<String> {
+    let mut stream = client.connect(address)?;
     stream.set_limit(Duration::from_secs(10));
     let answer = Connection::new(stream).exchange(&Request::new("GET", "shop", "/"))?;
     anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.words());

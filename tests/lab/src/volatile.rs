@@ -1,0 +1,420 @@
+//! A unit's disk that forgets: what the unit did not flush may be lost when its cord is pulled.
+//!
+//! Killing QEMU alone loses nothing that was acknowledged, so it proves nothing about power cuts. This disk is served to
+//! QEMU by the test itself, over a Unix socket (NBD), and has the volatile write cache of a real one. A test pulls the
+//! cord at a moment of its choice, or at the n-th write; from then on the disk answers nothing. The test then drops the
+//! unit and gives the disk power again: a seed decides which of the unflushed writes are there.
+//!
+//! ```text
+//! let disk = VolatileDisk::over(&raw)?;
+//! let unit = Machine::with_disk("unit", &disk, &log).start()?;
+//! disk.cut_at(Moment::Write(120));
+//! disk.wait_cut(limit)?;
+//! drop(unit);
+//! let loss = disk.power_on(seed)?;
+//! ```
+
+mod cache;
+mod nbd;
+mod pages;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use evener_disk::{Blocks, Lba, SECTOR};
+use tempfile::TempDir;
+
+use cache::Cache;
+pub use cache::Loss;
+use nbd::{Refused, What};
+use pages::Pages;
+
+use crate::random::Random;
+
+/// What a unit did to its disk so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Writes that were acknowledged.
+    pub writes: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Flushes.
+    pub flushes: u64,
+}
+
+/// When the power fails, counted from when this is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the so many-th next write, from 0, is taken.
+    Write(u64),
+    /// Before the so many-th next flush, from 0, is done.
+    Flush(u64),
+}
+
+/// The disk. It is served until it is dropped; one unit at a time uses it.
+#[derive(Debug)]
+pub struct VolatileDisk {
+    shared: Arc<Shared>,
+    socket: PathBuf,
+    _folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    cache: Cache,
+    counts: Counts,
+    /// Counts at which the power fails.
+    cut_at: Option<Moment>,
+    cut: bool,
+    closed: bool,
+    /// How often there was power again: what a dead unit has still in its socket does not count.
+    life: u64,
+    /// Connections from before the cut: kept open, so that a unit notices nothing but silence.
+    silent: Vec<UnixStream>,
+}
+
+impl VolatileDisk {
+    /// A disk with the content of a raw image, which itself never changes.
+    ///
+    /// # Errors
+    /// When the image cannot be opened, or no socket can be made.
+    pub fn over(raw: &Path) -> Result<Self> {
+        let file = File::open(raw).with_context(|| format!("opening {}", raw.display()))?;
+        let bytes = file.metadata()?.len();
+        ensure!(bytes.is_multiple_of(SECTOR as u64), "{} ends within a sector", raw.display());
+        Self::serve(Cache::new(Pages::over(file, bytes)?))
+    }
+
+    /// Another disk with what this one holds right now, unflushed writes as if they were flushed.
+    ///
+    /// # Errors
+    /// When no socket can be made.
+    pub fn copy(&self) -> Result<Self> {
+        let mut cache = self.shared.lock().cache.clone();
+        cache.flush();
+        Self::serve(cache)
+    }
+
+    fn serve(cache: Cache) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("evener-disk-").tempdir()?;
+        let socket = folder.path().join("nbd");
+        let listener = UnixListener::bind(&socket)?;
+        let state = State {
+            cache,
+            counts: Counts::default(),
+            cut_at: None,
+            cut: false,
+            closed: false,
+            life: 0,
+            silent: Vec::new(),
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let own = Arc::clone(&shared);
+        std::thread::spawn(move || own.listen(&listener));
+        Ok(Self { shared, socket, _folder: folder })
+    }
+
+    /// Where QEMU finds it.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What was done to it since it was made.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.lock().counts
+    }
+
+    /// The power will fail at this moment.
+    pub fn cut_at(&self, moment: Moment) {
+        let mut state = self.shared.lock();
+        let counts = state.counts;
+        state.cut_at = Some(match moment {
+            Moment::Write(n) => Moment::Write(counts.writes.saturating_add(n)),
+            Moment::Flush(n) => Moment::Flush(counts.flushes.saturating_add(n)),
+        });
+    }
+
+    /// The power fails now.
+    pub fn cut_now(&self) {
+        self.shared.lock().cut = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until the power has failed.
+    ///
+    /// # Errors
+    /// When it has not within `limit`: the unit did not write so much.
+    pub fn wait_cut(&self, limit: Duration) -> Result<()> {
+        let state = self.shared.lock();
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, limit, |state| !state.cut)
+            .unwrap_or_else(PoisonError::into_inner);
+        ensure!(state.cut, "the power did not fail within {limit:?}: {:?}", state.counts);
+        Ok(())
+    }
+
+    /// Power again, after the unit was dropped: what was not flushed is lost as `seed` decides.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn power_on(&self, seed: u64) -> Result<Loss> {
+        let mut state = self.shared.lock();
+        let loss = state.cache.lose_power(&mut Random::new(seed))?;
+        state.cut = false;
+        state.cut_at = None;
+        state.life += 1;
+        state.silent.clear();
+        Ok(loss)
+    }
+}
+
+impl Drop for VolatileDisk {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.closed = true;
+        state.silent.clear();
+        drop(state);
+        // Wakes the listening thread. Without one there is nobody to wake.
+        let _ = UnixStream::connect(&self.socket);
+    }
+}
+
+/// The disk while no unit uses it, for looking at it and for damaging it. What is written is flushed.
+impl Blocks for VolatileDisk {
+    type Error = io::Error;
+
+    fn sectors(&self) -> u64 {
+        self.shared.lock().cache.seen().bytes() / SECTOR as u64
+    }
+
+    fn read(&mut self, at: Lba, buffer: &mut [u8]) -> io::Result<()> {
+        let state = self.shared.lock();
+        state.cache.seen().read(offset(&state, at, buffer.len())?, buffer)
+    }
+
+    fn write(&mut self, at: Lba, data: &[u8]) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        let at = offset(&state, at, data.len())?;
+        state.cache.write(at, data.to_vec(), true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.shared.lock().cache.flush();
+        Ok(())
+    }
+}
+
+fn offset(state: &State, at: Lba, length: usize) -> io::Result<u64> {
+    let at = at.0.checked_mul(SECTOR as u64).filter(|at| state.cache.seen().holds(*at, length));
+    at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listen(self: &Arc<Self>, listener: &UnixListener) {
+        while let Ok((stream, _)) = listener.accept() {
+            if self.lock().closed {
+                return;
+            }
+            let own = Arc::clone(self);
+            // A client that goes away in the middle has lost its power; that is what this is for.
+            std::thread::spawn(move || own.converse(stream));
+        }
+    }
+
+    fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
+        let (bytes, life) = {
+            let state = self.lock();
+            (state.cache.seen().bytes(), state.life)
+        };
+        if !nbd::negotiate(&mut stream, bytes)? {
+            return Ok(());
+        }
+        loop {
+            let request = nbd::read_request(&mut stream)?;
+            if request.what == What::Disconnect {
+                return Ok(());
+            }
+            let Some(result) = self.execute(life, request.what) else {
+                self.lock().silent.push(stream);
+                return Ok(());
+            };
+            let result = result.as_ref().map(Vec::as_slice).map_err(|refused| *refused);
+            nbd::reply(&mut stream, request.handle, result)?;
+        }
+    }
+
+    /// Does what is asked; `None` when there is no power.
+    fn execute(&self, life: u64, what: What) -> Option<Result<Vec<u8>, Refused>> {
+        let mut state = self.lock();
+        if state.life != life {
+            return None;
+        }
+        if state.fails_before(&what) {
+            state.cut = true;
+            self.changed.notify_all();
+        }
+        if state.cut { None } else { Some(state.execute(what)) }
+    }
+}
+
+impl State {
+    fn fails_before(&self, what: &What) -> bool {
+        match (self.cut_at, what) {
+            (Some(Moment::Write(n)), What::Write { .. }) => self.counts.writes >= n,
+            (Some(Moment::Flush(n)), What::Flush) => self.counts.flushes >= n,
+            _ => false,
+        }
+    }
+
+    fn execute(&mut self, what: What) -> Result<Vec<u8>, Refused> {
+        match what {
+            What::Read { at, length } if self.cache.seen().holds(at, length) => {
+                let mut data = vec![0; length];
+                self.cache.seen().read(at, &mut data).map_err(|_| Refused::Io)?;
+                Ok(data)
+            }
+            What::Read { .. } | What::Disconnect | What::Unknown => Err(Refused::Invalid),
+            What::Write { at, data, through } if self.cache.seen().holds(at, data.len()) => {
+                self.counts.writes += 1;
+                self.counts.bytes += data.len() as u64;
+                self.cache.write(at, data, through).map_err(|_| Refused::Io)?;
+                Ok(Vec::new())
+            }
+            What::Write { .. } => Err(Refused::NoSpace),
+            What::Flush => {
+                self.counts.flushes += 1;
+                self.cache.flush();
+                Ok(Vec::new())
+            }
+            // Advice, which a disk need not take.
+            What::Trim => Ok(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+    use crate::{Program, tool};
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn disk() -> VolatileDisk {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        VolatileDisk::over(file.path()).unwrap()
+    }
+
+    fn arguments(disk: &VolatileDisk, commands: &[&str]) -> Vec<String> {
+        let address = format!("nbd+unix:///?socket={}", disk.socket().display());
+        // Without "-t" it is a client that writes everything through.
+        let mut arguments: Vec<String> = ["-t", "writeback", "-f", "raw", &address].map(str::to_owned).into();
+        for command in commands {
+            arguments.extend(["-c".to_owned(), (*command).to_owned()]);
+        }
+        arguments
+    }
+
+    /// Lets QEMU's own client do `commands`, of which reads check what they read.
+    fn qemu_io(disk: &VolatileDisk, commands: &[&str]) -> String {
+        let arguments = arguments(disk, commands);
+        let arguments: Vec<&std::ffi::OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        let said = String::from_utf8(tool::run("qemu-io", "qemu-utils", &arguments).unwrap()).unwrap();
+        assert!(!said.contains("failed") && !said.contains("rror"), "{said}");
+        said
+    }
+
+    fn sector(disk: &mut VolatileDisk, at: u64) -> u8 {
+        let mut bytes = [0; SECTOR];
+        disk.read(Lba(at), &mut bytes).unwrap();
+        assert!(bytes.iter().all(|byte| *byte == bytes[0]), "sector {at} is torn");
+        bytes[0]
+    }
+
+    #[test]
+    fn qemu_writes_reads_and_flushes() {
+        let mut disk = disk();
+        qemu_io(&disk, &["write -P 7 4096 8192", "read -P 7 4096 8192", "flush", "read -P 0 0 4096"]);
+        let counts = disk.counts();
+        assert_eq!((counts.writes, counts.bytes), (1, 8192));
+        assert!(counts.flushes >= 1, "{counts:?}");
+        assert_eq!((sector(&mut disk, 7), sector(&mut disk, 8)), (0, 7));
+        let said = qemu_io(&disk, &["length", "write -f -P 9 0 512", "discard 0 4096"]);
+        assert!(said.contains("1 MiB"), "{said}");
+        assert_eq!(sector(&mut disk, 0), 9);
+    }
+
+    #[test]
+    fn what_was_not_flushed_before_the_cut_may_be_gone_and_what_was_is_not() {
+        let (mut lost, mut kept) = (0, 0);
+        for seed in 0..16 {
+            let mut disk = disk();
+            disk.cut_at(Moment::Write(3));
+            let commands =
+                ["write -P 1 0 512", "flush", "write -P 2 512 512", "write -P 3 1024 512", "write 0 512"];
+            let program =
+                Program::start("qemu-io", &arguments(&disk, &commands), Stdio::null(), Stdio::null())
+                    .unwrap();
+            disk.wait_cut(LIMIT).unwrap();
+            assert!(program.runs(), "a disk without power says nothing, not even that");
+            drop(program);
+            let loss = disk.power_on(seed).unwrap();
+            assert_eq!((disk.counts().writes, loss.unflushed), (3, 2));
+            assert_eq!(sector(&mut disk, 0), 1, "seed {seed}");
+            lost += usize::from(loss.survived == 0);
+            kept += usize::from(loss.survived == 2);
+            // It goes on being a disk.
+            qemu_io(&disk, &["write -P 5 512 512", "flush", "read -P 5 512 512"]);
+        }
+        assert!(lost > 0 && kept > 0, "{lost} lost all, {kept} kept all");
+    }
+
+    #[test]
+    fn the_power_fails_before_the_flush_that_was_named() {
+        let mut disk = disk();
+        disk.cut_at(Moment::Flush(0));
+        let commands = ["write -P 1 0 512", "flush"];
+        let program =
+            Program::start("qemu-io", &arguments(&disk, &commands), Stdio::null(), Stdio::null()).unwrap();
+        disk.wait_cut(LIMIT).unwrap();
+        drop(program);
+        let copy = disk.copy().unwrap();
+        let losses: Vec<u8> = (0..16)
+            .map(|seed| {
+                let mut disk = VolatileDisk::serve(disk.shared.lock().cache.clone()).unwrap();
+                disk.power_on(seed).unwrap();
+                let mut byte = [0; SECTOR];
+                disk.read(Lba(0), &mut byte).unwrap();
+                byte[0]
+            })
+            .collect();
+        assert!(losses.contains(&0) && losses.contains(&1), "{losses:?}");
+        let mut copy = copy;
+        assert_eq!(sector(&mut copy, 0), 1, "a copy has what a reader sees");
+        assert!(disk.wait_cut(Duration::ZERO).is_ok());
+        disk.power_on(0).unwrap();
+        assert!(disk.wait_cut(Duration::ZERO).is_err());
+        assert!(disk.read(Lba(2048), &mut [0; SECTOR]).is_err());
+    }
+}
