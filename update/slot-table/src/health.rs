@@ -15,6 +15,8 @@ impl SlotTable {
     /// again until somebody installs or chooses a firmware. A firmware on trial is not healthy but
     /// [confirmed](SlotTable::confirm).
     ///
+    /// What used up its tries in another slot is black-listed in the same write.
+    ///
     /// A firmware that was given up for lack of health and is healthy now is forgiven, or a later boot of
     /// another slot, for whatever reason, would black-list it. `degraded` stays: health says nothing about
     /// the floor.
@@ -34,6 +36,7 @@ impl SlotTable {
                 self.slot_mut(failure.slot).state = SlotState::Bad;
             }
         }
+        self.settle_exhausted(running);
         self.boots_without_health = 0;
         *self != before
     }
@@ -46,24 +49,17 @@ impl SlotTable {
     /// whatever the slots held: `degraded` ends here.
     ///
     /// A slot that is below the floor after that stays as it is; the loader refuses it, and the updater
-    /// refills it.
+    /// refills it. What used up its tries in another slot is black-listed.
     pub fn confirm(&mut self, running: Slot, floor: Version) -> bool {
         if running == Slot::R || self.slot(running).state != SlotState::Trial {
             return false;
         }
-        let first = Slot::ALL.into_iter().filter(|slot| *slot != running);
-        let highest = first.map(|slot| self.slot(slot).priority).max().unwrap_or(0);
-        if highest == u8::MAX {
-            // Only the order of priorities counts; make room at the top.
-            for slot in &mut self.slots {
-                slot.priority = slot.priority.saturating_sub(1);
-            }
-        }
         let record = self.slot_mut(running);
         record.state = SlotState::Confirmed;
         record.tries = 0;
-        record.priority = highest.saturating_add(1);
         let version = record.version;
+        self.rank_first(running);
+        self.settle_exhausted(running);
         self.floor = self.floor.max(floor.min(version));
         self.degraded = false;
         self.boots_without_health = 0;

@@ -13,12 +13,14 @@
 #[cfg(test)]
 extern crate std;
 
+mod change;
 mod derive;
 mod forgive;
 mod health;
 mod record;
 mod stored;
 
+pub use change::NotRestorable;
 pub use derive::SlotFacts;
 pub use record::{Failure, FailureReason, RecordError, SlotRecord, SlotState, SlotTable, TRIES};
 pub use stored::{COPIES, CopyState, Loaded, StoreError, load, store};
