@@ -22,6 +22,9 @@ pub enum BundleError {
         /// Where it lies, in bytes.
         offset: usize,
     },
+    /// The file is of a format that this program does not know; the header is whole.
+    #[error("firmware file of format {0}, which needs a newer program")]
+    Format(u32),
     /// The manifest is refused.
     #[error("manifest: {0}")]
     Manifest(ManifestError),
@@ -167,6 +170,10 @@ impl<'k> Reader<'k> {
         match &mut self.state {
             State::Header => {
                 let taken = hold(&mut self.held, HEADER_BYTES as u64, input);
+                // A wrong file is told from a short one by its first bytes, not by the five hundredth.
+                if !self.held.iter().zip(MAGIC).all(|(found, wanted)| found == wanted) {
+                    return Err(BundleError::Magic);
+                }
                 if self.held.len() == HEADER_BYTES {
                     self.sections = sections(&self.held)?;
                     self.held.clear();
@@ -263,6 +270,10 @@ impl<'k> Reader<'k> {
     fn verify(&mut self) -> Result<(), BundleError> {
         let header = Header::parse(&self.held).map_err(BundleError::Manifest)?;
         let verified = header.verify(&self.keys).map_err(BundleError::Manifest)?;
+        // Bytes behind the signature would be written into the slot, and nobody vouches for them.
+        if header.bytes() != self.held.len() {
+            return Err(BundleError::Header { field: "size of the manifest", offset: AT_SECTIONS + 8 });
+        }
         self.expected = verified.parts().collect();
         Ok(())
     }
@@ -274,15 +285,12 @@ fn sections(header: &[u8]) -> Result<Vec<Section>, BundleError> {
         |at: usize| header.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_le_bytes);
     let u64_at =
         |at: usize| header.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u64::from_le_bytes);
-    if !header.starts_with(MAGIC) {
-        return Err(BundleError::Magic);
-    }
     let wrong = |field, offset| BundleError::Header { field, offset };
     if CRC.checksum(header.get(..AT_CRC).unwrap_or_default()) != u32_at(AT_CRC) {
         return Err(wrong("checksum", AT_CRC));
     }
     if u32_at(8) != FORMAT {
-        return Err(wrong("format", 8));
+        return Err(BundleError::Format(u32_at(8)));
     }
     let count = u32_at(12);
     if !(1..=MAX_SECTIONS).contains(&count) {

@@ -126,6 +126,36 @@ fn every_flipped_byte_that_means_something_is_refused() {
     }
 }
 
+/// Puts the header's checksum right after a change.
+fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
+    let crc = CRC.checksum(&file[..508]);
+    file[508..512].copy_from_slice(&crc.to_le_bytes());
+    file
+}
+
+#[test]
+fn a_wrong_file_a_short_one_and_a_later_format_are_told_apart() {
+    let parts = parts();
+    let file = flat(&encode(&area(&parts), &parts).unwrap());
+    assert_eq!(read(b"PK\x03\x04", 4096), Err(BundleError::Magic));
+    assert_eq!(read(b"EVENERMF and more", 1), Err(BundleError::Magic), "a slot, not a bundle");
+    assert_eq!(read(&file[..5], 4096), Err(BundleError::Truncated(5)));
+    assert_eq!(read(&[], 4096), Err(BundleError::Truncated(0)));
+    let mut later = file.clone();
+    later[8] = 2;
+    assert!(matches!(read(&later, 4096), Err(BundleError::Header { field: "checksum", .. })));
+    assert_eq!(read(&with_checksum(later), 4096), Err(BundleError::Format(2)));
+}
+
+#[test]
+fn nothing_rides_along_behind_the_signature() {
+    let parts = parts();
+    let mut area = area(&parts);
+    area.push(0);
+    let file = flat(&encode(&area, &parts).unwrap());
+    assert!(matches!(read(&file, 4096), Err(BundleError::Header { field: "size of the manifest", .. })));
+}
+
 #[test]
 fn what_follows_the_content_is_refused_whatever_the_pieces() {
     let parts = parts();
@@ -163,8 +193,7 @@ fn a_part_of_an_unknown_kind_is_skipped() {
     file[12] = 5;
     file[16 + 4 * 16] = 99;
     file[16 + 4 * 16 + 8] = 200;
-    let crc = CRC.checksum(&file[..508]);
-    file[508..512].copy_from_slice(&crc.to_le_bytes());
+    let mut file = with_checksum(file);
     file.extend([0xaa; 200]);
     file.extend([0; 312]);
     for piece in [1, 100, 4096, file.len()] {
