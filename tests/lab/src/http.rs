@@ -92,6 +92,11 @@ impl<S: Read + Write> Connection<S> {
         self.reader.get_mut()
     }
 
+    /// The stream below, for what is not HTTP. Bytes that came behind the last answer are lost.
+    pub fn into_inner(self) -> S {
+        self.reader.into_inner()
+    }
+
     /// Sends a request and reads the answer.
     ///
     /// # Errors

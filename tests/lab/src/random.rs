@@ -14,6 +14,15 @@ impl Random {
         Self(seed)
     }
 
+    /// A seed for this run: `EVENER_SEED`, so that a run can be repeated, else another one each time.
+    /// Whoever uses it prints it.
+    #[must_use]
+    pub fn seed_of_this_run() -> u64 {
+        let asked = std::env::var("EVENER_SEED").ok().and_then(|text| text.trim().parse().ok());
+        let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        asked.unwrap_or_else(|| Self::new(u64::from(clock().subsec_nanos()) ^ clock().as_secs()).next() >> 32)
+    }
+
     /// The next number, any of the 2^64.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
