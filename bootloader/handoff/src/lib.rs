@@ -11,7 +11,8 @@
 //!    2  mode: 0 normal, 1 trial, 2 rescue
 //!    3  reason, see [`BootReason`]
 //!    4  tries left, counted after this boot was charged
-//!    5  flags, bit 0: slot table degraded, bit 1: this boot could not be counted
+//!    5  flags, bit 0: slot table degraded, bit 1: this boot could not be counted,
+//!       bit 2: all settings are to be erased first
 //!    6  3 bytes: for A, B, R the number of the `E` code why it was passed over, 0 none
 //!    9  8 bytes: loader version, four little-endian u16
 //!   17  number of keys that the loader trusts, at most 16; absent from loaders that do not say
@@ -42,6 +43,7 @@ const BYTES: usize = 17;
 const FORMAT: u8 = 1;
 const FLAG_DEGRADED: u8 = 1;
 const FLAG_UNCOUNTED: u8 = 2;
+const FLAG_RESET: u8 = 4;
 /// Longest record of any later format that is looked at, in bytes.
 const MAX_BYTES: usize = 128;
 
@@ -91,6 +93,8 @@ pub struct Handoff {
     pub degraded: bool,
     /// The slot table could not be written, so this boot was not counted.
     pub uncounted: bool,
+    /// A person at the console asked for the factory reset: all settings are to be erased before anything else.
+    pub reset: bool,
     /// For A, B, R the number of the boot code why that slot was passed over.
     pub skipped: [Option<u8>; 3],
     /// The loader's version.
@@ -131,10 +135,11 @@ impl Handoff {
     pub fn encode(&self) -> Hex {
         let degraded = if self.degraded { FLAG_DEGRADED } else { 0 };
         let uncounted = if self.uncounted { FLAG_UNCOUNTED } else { 0 };
+        let reset = if self.reset { FLAG_RESET } else { 0 };
         let mut bytes = [0; BYTES];
         let head = [FORMAT, self.slot.number(), self.mode as u8, self.reason as u8, self.tries_left];
         put(&mut bytes, 0, &head);
-        put(&mut bytes, 5, &[degraded | uncounted]);
+        put(&mut bytes, 5, &[degraded | uncounted | reset]);
         put(&mut bytes, 6, &self.skipped.map(Option::unwrap_or_default));
         self.loader.write(&mut bytes, 9);
         let (list, length) = self.keys.as_ref().map_or(([0; keys::LIST_BYTES], 0), LoaderKeys::encode);
@@ -177,6 +182,7 @@ impl Handoff {
             tries_left: u8_at(&bytes, 4),
             degraded: flags & FLAG_DEGRADED != 0,
             uncounted: flags & FLAG_UNCOUNTED != 0,
+            reset: flags & FLAG_RESET != 0,
             skipped: [6, 7, 8].map(|at| Some(u8_at(&bytes, at)).filter(|code| *code != 0)),
             loader: Version::read(&bytes, 9),
             keys: LoaderKeys::decode(bytes.get(BYTES..length).unwrap_or_default())?,
@@ -224,6 +230,7 @@ mod tests {
             tries_left: 2,
             degraded: true,
             uncounted: false,
+            reset: false,
             skipped: [Some(7), None, Some(255)],
             loader: Version([0, 1, 0x1234, 9]),
             keys: None,
@@ -250,13 +257,14 @@ mod tests {
         for slot in Slot::ALL {
             for mode in [Mode::Normal, Mode::Trial, Mode::Rescue] {
                 for reason in (0..6).filter_map(decode_reason) {
-                    for flags in 0..4 {
+                    for flags in 0..8 {
                         let handoff = Handoff {
                             slot,
                             mode,
                             reason,
                             degraded: flags & 1 != 0,
                             uncounted: flags & 2 != 0,
+                            reset: flags & 4 != 0,
                             ..example()
                         };
                         assert_eq!(Handoff::decode(&handoff.encode()), Ok(handoff));

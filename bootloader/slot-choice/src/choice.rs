@@ -2,7 +2,7 @@
 //!
 //! In this order, each only if its firmware was verified, is the one in the table, and is not below the floor:
 //!
-//! 1. the slot asked for, once;
+//! 1. rescue, if a person at the console asks for it; else the slot that the table asks for, once;
 //! 2. a slot on trial that has tries left, if the try can be counted;
 //! 3. confirmed slots by priority; after five boots without health the next one, after five more none;
 //! 4. rescue;
@@ -16,7 +16,7 @@ use evener_handoff::{BootReason, Mode};
 use evener_manifest::permits;
 use evener_slot_table::{Failure, FailureReason, SlotFacts, SlotState, SlotTable};
 
-use crate::BootCode;
+use crate::{Asked, BootCode};
 
 /// Boots of confirmed firmware without health after which the next slot is tried.
 pub const MAX_BOOTS_WITHOUT_HEALTH: u8 = 5;
@@ -51,6 +51,8 @@ pub struct Facts {
     pub slots: [SlotFact; 3],
     /// The counting write.
     pub counting: Counting,
+    /// What a person at the console asked for.
+    pub asked: Option<Asked>,
 }
 
 /// What to do.
@@ -80,6 +82,8 @@ pub struct Boot {
     pub tries_left: u8,
     /// For A, B, R why a slot that came first was passed over.
     pub skipped: [Option<BootCode>; 3],
+    /// Whether the firmware is to erase all settings first: a person at the console asked for it.
+    pub reset: bool,
     /// To be written and flushed before the slot is started; if that fails, choose again with
     /// [`Counting::Failed`].
     pub record: Option<SlotTable>,
@@ -90,7 +94,8 @@ pub struct Boot {
 pub fn choose(table: &SlotTable, facts: &Facts) -> Order {
     let mut search = Search { table, facts, skipped: [None; 3] };
     let found = search
-        .requested()
+        .at_the_console()
+        .or_else(|| search.requested())
         .or_else(|| search.on_trial())
         .or_else(|| search.confirmed())
         .or_else(|| search.rescue())
@@ -110,6 +115,11 @@ struct Search<'a> {
 type Found = Option<(Slot, BootReason)>;
 
 impl Search<'_> {
+    fn at_the_console(&mut self) -> Found {
+        self.facts.asked.filter(|asked| *asked == Asked::Rescue)?;
+        self.rescue().map(|(slot, _)| (slot, BootReason::Requested))
+    }
+
     fn requested(&mut self) -> Found {
         let slot = self.table.next.filter(|_| self.facts.counting == Counting::Pending)?;
         let admitted = match self.table.slot(slot).state {
@@ -246,7 +256,8 @@ impl Search<'_> {
             Counting::Done { .. } => on_trial,
             Counting::Failed => false,
         };
-        Boot { slot, mode, reason, tries_left, skipped: self.skipped, record: due.then_some(record) }
+        let reset = self.facts.asked == Some(Asked::FactoryReset);
+        Boot { slot, mode, reason, tries_left, skipped: self.skipped, reset, record: due.then_some(record) }
     }
 
     /// The slot that was passed over and what to remember of it.

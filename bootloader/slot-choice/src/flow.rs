@@ -15,12 +15,13 @@ use evener_handoff::{Handoff, LoaderKeys};
 use evener_manifest::{AREA_BYTES, CommandLine, Fill, KERNEL_AT, Keyset, PartKind, Verified, Version};
 use evener_slot_table::{SlotFacts, SlotTable, load, store};
 
-use crate::{Boot, BootCode, Counting, Facts, Order, SlotFact, choose, judge};
+use crate::{Asked, Boot, BootCode, Counting, Facts, Order, SlotFact, choose, judge};
 
 /// Largest single read, in sectors: 1 MiB. Smaller ones are slow under UEFI, larger ones some firmware refuses.
 const CHUNK: usize = 2048 * SECTOR;
-/// Each round starts a slot, refuses one or loses the counting write; more rounds than this cannot be.
-const MAX_ROUNDS: usize = 8;
+/// Each round starts a slot, refuses one, loses the counting write or hears the person at the console; more rounds than
+/// this cannot be.
+const MAX_ROUNDS: usize = 9;
 
 /// What a loader provides besides the disk.
 pub trait Machine {
@@ -32,6 +33,10 @@ pub trait Machine {
 
     /// Zeroed memory of exactly `bytes`, or `None`.
     fn allocate(&mut self, bytes: usize) -> Option<Self::Memory>;
+
+    /// What a person at the console has asked for by now. When `last`, it is not asked again in this boot: the person is
+    /// given what is left of the time that the loader has for them, half a second in all at most.
+    fn asked(&mut self, last: bool) -> Option<Asked>;
 
     /// Arms the watchdogs and starts a kernel, which lies at the start of `image` and was verified there.
     ///
@@ -96,8 +101,9 @@ fn boot_disk<B: Blocks, M: Machine>(
         loader,
         keys: LoaderKeys::of(&keys),
         table,
-        facts: Facts { slots, counting },
+        facts: Facts { slots, counting, asked: None },
         announced: [None; 3],
+        listening: true,
     };
     attempt.run()
 }
@@ -168,15 +174,20 @@ struct Attempt<'a, B, M> {
     facts: Facts,
     /// What was already said of each slot.
     announced: [Option<BootCode>; 3],
+    /// Whether the person at the console may still ask for something.
+    listening: bool,
 }
 
 impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
     fn run(&mut self) -> Result<Slot, BootCode> {
+        self.listen(false);
         for _ in 0..MAX_ROUNDS {
             match choose(&self.table, &self.facts) {
                 Order::Boot(mut order) => {
                     self.announce(&order.skipped, Some(order.slot));
                     let started = match self.prepare(&order) {
+                        // While a slot was read there was time for it.
+                        Ok(_) if self.listen(true) => continue,
                         Ok(_) if !self.count(order.record.take()) => continue,
                         Ok(ready) => self.start(order.slot, &ready),
                         Err(code) => Err(code),
@@ -193,6 +204,18 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
             }
         }
         Err(BootCode::NothingToBoot)
+    }
+
+    /// Asks the person at the console; true when the choice must be made again.
+    fn listen(&mut self, last: bool) -> bool {
+        if !self.listening {
+            return false;
+        }
+        self.facts.asked = self.machine.asked(last);
+        self.listening = !last && self.facts.asked.is_none();
+        let Some(asked) = self.facts.asked else { return false };
+        self.machine.say(format_args!("{}", asked.what()));
+        true
     }
 
     /// Says why slots were passed over, each reason once.
@@ -241,6 +264,7 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
             tries_left: order.tries_left,
             degraded: self.table.degraded,
             uncounted: self.facts.counting == Counting::Failed,
+            reset: order.reset,
             skipped: order.skipped.map(|code| code.map(BootCode::number)),
             loader: self.loader,
             keys: Some(self.keys),

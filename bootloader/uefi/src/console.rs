@@ -17,6 +17,7 @@ use crate::port::{input8, output8};
 const COM1: u16 = 0x3f8;
 const LINE_STATUS: u16 = COM1 + 5;
 const SCRATCH: u16 = COM1 + 7;
+const DATA_READY: u8 = 0x01;
 const TRANSMITTER_EMPTY: u8 = 0x20;
 /// Reads of the status register (about a microsecond each) to wait for one character; at 115200 baud a
 /// character takes 87 us.
@@ -54,6 +55,17 @@ impl Console {
             let _ = write!(Port, "evener-loader: {line}\r\n");
         }
     }
+
+    /// The next character that came in, if any. What is none, such as an arrow, reads as 0.
+    pub(crate) fn key(&self) -> Option<u8> {
+        let pressed = Streams::find().input.then(|| system::with_stdin(|input| input.read_key()));
+        match pressed {
+            Some(Ok(Some(Key::Printable(key)))) => Some(u8::try_from(u16::from(key)).unwrap_or(0)),
+            Some(Ok(Some(Key::Special(_)))) => Some(0),
+            _ if self.direct && input8(LINE_STATUS) & DATA_READY != 0 => Some(input8(COM1)),
+            _ => None,
+        }
+    }
 }
 
 /// Which of the firmware's streams exist. A machine without screen and keyboard may have none of them, and to use
@@ -73,16 +85,6 @@ impl Streams {
         let active = !table.boot_services.is_null();
         Self { input: active && !table.stdin.is_null(), output: active && !table.stdout.is_null() }
     }
-}
-
-/// True when somebody pressed Enter since the last look. Other keys do not count: on a serial line they may be
-/// noise, or the greeting of a console server.
-pub(crate) fn enter_was_pressed() -> bool {
-    if !Streams::find().input {
-        return false;
-    }
-    let key = system::with_stdin(|input| input.read_key());
-    matches!(key, Ok(Some(Key::Printable(key))) if char::from(key) == '\r')
 }
 
 struct Port;

@@ -6,12 +6,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use evener_slot_choice::{BootCode, Machine};
+use evener_slot_choice::{Asked, BootCode, Machine};
 use uefi::boot::{self, LoadImageSource};
 use uefi::proto::loaded_image::LoadedImage;
 
 use crate::console::Console;
 use crate::disk::open;
+use crate::keys::Keys;
 use crate::pci::RootBridge;
 use crate::watchdog::{self, Armed};
 
@@ -21,11 +22,12 @@ const ALIGN: usize = 4096;
 /// The machine as the firmware offers it.
 pub(crate) struct Firmware {
     console: Console,
+    keys: Keys,
 }
 
 impl Firmware {
-    pub(crate) fn new(console: Console) -> Self {
-        Self { console }
+    pub(crate) fn new(console: Console, keys: Keys) -> Self {
+        Self { console, keys }
     }
 
     fn arm_watchdog(&self) -> Option<(RootBridge, Armed)> {
@@ -53,6 +55,10 @@ impl Machine for Firmware {
 
     fn allocate(&mut self, bytes: usize) -> Option<Memory> {
         Memory::new(bytes)
+    }
+
+    fn asked(&mut self, last: bool) -> Option<Asked> {
+        self.keys.asked(&self.console, last)
     }
 
     fn start(&mut self, image: &Memory, bytes: usize, line: &str) -> Result<(), BootCode> {

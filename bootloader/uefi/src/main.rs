@@ -1,9 +1,9 @@
 //! The UEFI loader: a thin shell of disk, screen and jump around the pure crates.
 //!
 //! What is booted and why is decided in `evener-slot-choice`; here is only what needs firmware: the disk this
-//! file was loaded from (`disk`), the consoles (`console`), memory and the start of the kernel
-//! (`machine`), and the watchdog that turns a hang into a counted failure (`watchdog`). Secure Boot is
-//! not used yet: the chain of trust starts with the keyset embedded here.
+//! file was loaded from (`disk`), the consoles (`console`) and the person at them (`keys`), memory and the start of the
+//! kernel (`machine`), and the watchdog that turns a hang into a counted failure (`watchdog`). Secure Boot is not used
+//! yet: the chain of trust starts with the keyset embedded here.
 //!
 //! On any other target the package is an empty program, so that the workspace builds everywhere.
 #![cfg_attr(target_os = "uefi", no_main, no_std)]
@@ -17,6 +17,8 @@ mod conout;
 mod console;
 #[cfg(target_os = "uefi")]
 mod disk;
+#[cfg(target_os = "uefi")]
+mod keys;
 #[cfg(target_os = "uefi")]
 mod machine;
 #[cfg(target_os = "uefi")]

@@ -8,8 +8,9 @@ use evener_slot_choice::{BootCode, boot};
 use uefi::runtime::ResetType;
 use uefi::{Status, boot as services, runtime};
 
-use crate::console::{Console, enter_was_pressed};
+use crate::console::Console;
 use crate::disk::BootDisk;
+use crate::keys::{Keys, wait_for_restart};
 use crate::machine::Firmware;
 
 /// The keys this loader trusts; chosen when it was built.
@@ -25,9 +26,10 @@ fn main() -> Status {
     console.say(format_args!("version {loader}"));
     // A firmware without this timer has the hardware watchdog, or a person.
     let _ = services::set_watchdog_timer(LOADER_TIMEOUT_SECONDS, 0x1_0000, None);
+    let keys = Keys::new(&console);
     match BootDisk::find() {
         Ok(mut disk) => {
-            let mut machine = Firmware::new(console);
+            let mut machine = Firmware::new(console, keys);
             let _said = boot(&mut disk, &mut machine, KEYSET, loader);
         }
         Err(code) => say_fault(&console, code),
@@ -44,13 +46,9 @@ fn say_fault(console: &Console, code: BootCode) {
 /// find the same disk.
 fn halt(console: &Console) -> ! {
     let _ = services::set_watchdog_timer(0, 0x1_0000, None);
-    console.say(format_args!("stopped; press Enter to restart"));
-    loop {
-        if enter_was_pressed() {
-            runtime::reset(ResetType::COLD, Status::LOAD_ERROR, None);
-        }
-        services::stall(Duration::from_millis(50));
-    }
+    console.say(format_args!("stopped; hold Ctrl-R to restart"));
+    wait_for_restart(console);
+    runtime::reset(ResetType::COLD, Status::LOAD_ERROR, None)
 }
 
 /// A panic is our own fault. Behind the counting write a restart leads to another slot in the end. Before it the

@@ -222,6 +222,7 @@ mod tests {
             tries_left: 0,
             degraded: false,
             uncounted,
+            reset: false,
             skipped: [None; 3],
             loader: Version::default(),
             keys: None,

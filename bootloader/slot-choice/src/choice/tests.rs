@@ -37,7 +37,7 @@ fn usable(slot: Slot) -> SlotFact {
 }
 
 fn facts() -> Facts {
-    Facts { slots: Slot::ALL.map(usable), counting: Counting::Pending }
+    Facts { slots: Slot::ALL.map(usable), counting: Counting::Pending, asked: None }
 }
 
 fn refusing(slots: &[Slot]) -> Facts {
@@ -139,6 +139,31 @@ fn a_one_shot_request_is_consumed_in_the_counting_write() {
         assert_eq!(record.next, None);
         assert_eq!(record.boots_without_health, u8::from(slot != Slot::R));
         assert_eq!(boots(&record, &facts()).slot, Slot::A, "only once");
+    }
+}
+
+#[test]
+fn rescue_asked_for_at_the_console_goes_before_all_else() {
+    for table in [
+        table(SlotState::Trial),
+        SlotTable { next: Some(Slot::B), ..table(SlotState::Confirmed) },
+        SlotTable { boots_without_health: 5, ..table(SlotState::Confirmed) },
+    ] {
+        let boot = boots(&table, &Facts { asked: Some(Asked::Rescue), ..facts() });
+        assert_eq!(gist(&boot), (Slot::R, Mode::Rescue, BootReason::Requested));
+        assert!(!boot.reset);
+        let after = boot.record.unwrap_or_else(|| table.clone());
+        assert_eq!((after.next, after.slots), (None, table.slots));
+        assert_eq!(after.boots_without_health, table.boots_without_health);
+    }
+}
+
+#[test]
+fn a_reset_changes_nothing_of_the_choice() {
+    for b in [SlotState::Empty, SlotState::Trial, SlotState::Confirmed] {
+        let ordinary = boots(&table(b), &facts());
+        let asked = boots(&table(b), &Facts { asked: Some(Asked::FactoryReset), ..facts() });
+        assert_eq!(asked, Boot { reset: true, ..ordinary });
     }
 }
 
@@ -246,14 +271,16 @@ fn no_combination_breaks_a_promise() {
                                 table.slot_mut(slot).tries = tries;
                             }
                         }
-                        check_promises(&table, &Facts { slots: found, counting });
-                        cases += 1;
+                        for asked in [None, Some(Asked::Rescue), Some(Asked::FactoryReset)] {
+                            check_promises(&table, &Facts { slots: found, counting, asked });
+                            cases += 1;
+                        }
                     }
                 }
             }
         }
     }
-    assert_eq!(cases, 64 * 64 * 3 * 4 * 5);
+    assert_eq!(cases, 64 * 64 * 3 * 4 * 5 * 3);
 }
 
 fn combinations<T: Copy>(values: &[T]) -> Vec<[T; 3]> {
@@ -282,6 +309,7 @@ fn check_promises(table: &SlotTable, facts: &Facts) {
             assert!(good(boot.slot), "unverified, unrecorded or below the floor: {}", case());
             assert!(!matches!(state(boot.slot), SlotState::Bad | SlotState::Empty), "{}", case());
             assert_eq!(boot.mode == Mode::Rescue, boot.slot == Slot::R);
+            assert_eq!(boot.reset, facts.asked == Some(Asked::FactoryReset), "{}", case());
             if let Some(record) = &boot.record {
                 assert_eq!(record.next, None);
                 assert_eq!(record.floor, table.floor);
@@ -312,6 +340,11 @@ fn check_preference(table: &SlotTable, facts: &Facts, boot: &Boot) {
         Counting::Done { boots_before } => boots_before,
         Counting::Pending | Counting::Failed => table.boots_without_health,
     };
+    let rescue = [SlotState::Confirmed, SlotState::Trial].into_iter().any(|state| usable_in(Slot::R, state));
+    if facts.asked == Some(Asked::Rescue) && rescue {
+        assert_eq!((boot.slot, boot.reason), (Slot::R, BootReason::Requested), "{}", case());
+        return;
+    }
     if boots < MAX_BOOTS_WITHOUT_HEALTH && ab().any(|slot| usable_in(slot, SlotState::Confirmed)) {
         assert!(asked || boot.slot != Slot::R, "rescue before a good confirmed slot: {}", case());
         assert_ne!(boot.reason, BootReason::LastResort, "{}", case());
