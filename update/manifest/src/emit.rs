@@ -9,7 +9,7 @@ use evener_disk::field::put;
 
 use crate::header::check;
 use crate::layout::*;
-use crate::{KeyId, ManifestError, Part, Verity, Version, keyset, signing_message};
+use crate::{KeyId, ManifestError, Part, Verity, Version, keyset, sha256, signing_message_of};
 
 /// Everything a manifest says. [`Builder::emit`] makes the bytes that are to be signed.
 #[derive(Clone, Debug)]
@@ -108,7 +108,13 @@ fn finish(mut bytes: Vec<u8>) -> Result<Vec<u8>, ManifestError> {
 /// Signs a manifest with the private key whose 32-byte seed is given.
 #[must_use]
 pub fn sign(manifest: &[u8], seed: &[u8; 32]) -> [u8; SIGNATURE_BYTES] {
-    SigningKey::from_bytes(seed).sign(&signing_message(manifest)).to_bytes()
+    sign_digest(&sha256(manifest), seed)
+}
+
+/// Signs a manifest of which only the SHA-256 is at hand, as on a machine that holds the key and nothing else.
+#[must_use]
+pub fn sign_digest(manifest_sha256: &[u8; 32], seed: &[u8; 32]) -> [u8; SIGNATURE_BYTES] {
+    SigningKey::from_bytes(seed).sign(&signing_message_of(manifest_sha256)).to_bytes()
 }
 
 /// The public key of the private key with this seed.

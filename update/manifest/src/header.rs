@@ -47,6 +47,12 @@ impl<'a> Header<'a> {
         KeyId(array(self.manifest, AT_KEY_ID).unwrap_or_default())
     }
 
+    /// The manifest's bytes, which nobody has vouched for yet: for those who sign them.
+    #[must_use]
+    pub fn unsigned(&self) -> &'a [u8] {
+        self.manifest
+    }
+
     /// Bytes of manifest and signature together.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -74,10 +80,16 @@ impl<'a> Header<'a> {
 /// that a signer need not be given more than a digest.
 #[must_use]
 pub fn signing_message(manifest: &[u8]) -> [u8; 51] {
+    signing_message_of(&sha256(manifest))
+}
+
+/// The same for a manifest of which only the SHA-256 is known: what an offline key signs.
+#[must_use]
+pub fn signing_message_of(manifest_sha256: &[u8; 32]) -> [u8; 51] {
     let mut message = [0; 51];
     let (tag, digest) = message.split_at_mut(SIGNATURE_TAG.len());
     tag.copy_from_slice(SIGNATURE_TAG);
-    digest.copy_from_slice(&sha256(manifest));
+    digest.copy_from_slice(manifest_sha256);
     message
 }
 

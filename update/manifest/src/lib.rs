@@ -28,9 +28,9 @@ mod template;
 mod version;
 
 #[cfg(any(test, feature = "alloc"))]
-pub use emit::{Builder, KeyEntry, emit_keyset, join, public_key, sign};
+pub use emit::{Builder, KeyEntry, emit_keyset, join, public_key, sign, sign_digest};
 pub use error::ManifestError;
-pub use header::{Header, Verified, signing_message};
+pub use header::{Header, Verified, signing_message, signing_message_of};
 pub use keyset::{Key, KeyId, Keyset, MAX_KEYS};
 pub use layout::{AREA_BYTES, BLOCK, FORMAT, Flags, KERNEL_AT, PRODUCT, SIGNATURE_BYTES};
 pub use part::{Part, PartCheck, PartKind, Verity, sha256};

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::emit::push_extension;
-use crate::{Builder, KeyEntry, emit_keyset, join, public_key, sign};
+use crate::{Builder, KeyEntry, emit_keyset, join, public_key, sign, sign_digest};
 
 const SEED: [u8; 32] = [7; 32];
 
@@ -59,6 +59,25 @@ fn a_signed_manifest_says_what_was_built() {
     assert_eq!(verified.config_format(), built.config_format);
     assert_eq!(verified.digest(), sha256(&bytes));
     assert!(verified.key().development);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| alloc::format!("{byte:02x}")).collect()
+}
+
+/// Key and signature were made by OpenSSL 3 (through Python's `cryptography`), which shares no code with ours.
+#[test]
+fn another_implementation_signs_the_same() {
+    let seed: [u8; 32] = core::array::from_fn(|at| u8::try_from(at).unwrap());
+    let manifest = b"the manifest of a firmware";
+    let public = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8";
+    let digest = "cfc282d78cfb09c04ace3329caeff42b0914cdedced8547f55632471ae5b5cc7";
+    let signature = "2e1f181a50f140e081b902b3e1e257087390c1e83eec8cf1deedf45a0dd9cd2d\
+                     05e1c10c585f4186b1f8d5de439ef869a71d8753eadc73493d0bdd781688b000";
+    assert_eq!(hex(&public_key(&seed)), public);
+    assert_eq!(hex(&sha256(manifest)), digest);
+    assert_eq!(hex(&sign(manifest, &seed)), signature);
+    assert_eq!(hex(&sign_digest(&sha256(manifest), &seed)), signature, "from the digest alone");
 }
 
 #[test]
