@@ -3,7 +3,8 @@
 //! Two kinds of key. A *development* key is made without asking, the first time somebody builds an
 //! image, and lies unprotected in a file that only its owner may read; every keyset and every
 //! screen that shows it says so. A *production* key is made on purpose (`keys init --production`);
-//! only it can sign a release. It signs on the machine that builds.
+//! only it can sign a release. It signs on the machine that builds, or on one that is given a digest
+//! and gives back a signature ([`SigningKey::sign_digest`], [`parse_signature`]; `docs/keys.md`).
 //!
 //! Files live in `${XDG_CONFIG_HOME:-~/.config}/evener/keys`: `NAME.key` (mode 0600, the secret)
 //! and `NAME.pub`, both one line of text:
@@ -19,56 +20,22 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use evener_manifest::{KeyEntry, KeyId, ManifestError, SIGNATURE_BYTES, emit_keyset, public_key, sign};
+use evener_manifest::{
+    KeyEntry, KeyId, ManifestError, SIGNATURE_BYTES, emit_keyset, public_key, sign, sign_digest,
+};
+
+mod error;
+mod keyset;
+
+pub use error::KeyError;
+use error::at;
+pub use keyset::KeysetFile;
 
 /// Name of the key that is made without asking.
 pub const DEVELOPMENT: &str = "development";
 
 const SECRET_TAG: &str = "evener-secret-key-v1";
 const PUBLIC_TAG: &str = "evener-public-key-v1";
-
-/// Why a key cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// A key file or its directory could not be used.
-    #[error("{verb} {}", path.display())]
-    File {
-        /// What was tried.
-        verb: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A key file has other content than a key.
-    #[error("{}: {reason}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A secret key that others may read.
-    #[error("{} may be read by others (mode {mode:o}); chmod 600 it, or make a new key", path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A key of this name exists and is not replaced.
-    #[error("{} is there already; a key is never overwritten", .0.display())]
-    Exists(PathBuf),
-    /// A release build was given a development key.
-    #[error("{} is a development key; a release is signed with a production key (evener-image keys init --production NAME)", .0.display())]
-    Development(PathBuf),
-    /// A name that is not a plain file name.
-    #[error("\"{0}\" is not a key name: letters, digits, '-' and '_' only")]
-    Name(String),
-    /// The system gave no random bytes.
-    #[error("the system gave no random bytes: {0}")]
-    Random(getrandom::Error),
-}
 
 /// A public key and what it may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +58,23 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::File`] or [`KeyError::Malformed`].
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let (development, bytes) = read_line(path, PUBLIC_TAG)?;
+        let text = fs::read_to_string(path).map_err(at("reading", path))?;
+        Self::parse(&text).map_err(|reason| KeyError::malformed(path, reason))
+    }
+
+    /// Reads the line of a `.pub` file.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(line: &str) -> Result<Self, &'static str> {
+        let (development, bytes) = parse_line(line, PUBLIC_TAG)?;
         Ok(Self { bytes, development })
+    }
+
+    /// The line of its `.pub` file.
+    #[must_use]
+    pub fn line(&self) -> String {
+        line(PUBLIC_TAG, self.development, &self.bytes)
     }
 
     /// Its entry in a keyset.
@@ -128,7 +110,9 @@ impl SigningKey {
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode });
         }
-        let (development, seed) = read_line(path, SECRET_TAG)?;
+        let text = fs::read_to_string(path).map_err(at("reading", path))?;
+        let (development, seed) =
+            parse_line(&text, SECRET_TAG).map_err(|reason| KeyError::malformed(path, reason))?;
         Ok(Self { seed, development, path: path.to_owned() })
     }
 
@@ -144,6 +128,12 @@ impl SigningKey {
         sign(manifest, &self.seed)
     }
 
+    /// Signs a manifest of which only the SHA-256 is at hand.
+    #[must_use]
+    pub fn sign_digest(&self, manifest_sha256: &[u8; 32]) -> [u8; SIGNATURE_BYTES] {
+        sign_digest(manifest_sha256, &self.seed)
+    }
+
     /// The keyset that loader and firmware signed with this key carry.
     ///
     /// # Errors
@@ -152,10 +142,8 @@ impl SigningKey {
         if release && self.development {
             return Err(KeyError::Development(self.path.clone()));
         }
-        emit_keyset(release, &[self.public().entry()]).map_err(|fault: ManifestError| KeyError::Malformed {
-            path: self.path.clone(),
-            reason: if fault == ManifestError::Keyset { "too many keys" } else { "no keyset" },
-        })
+        emit_keyset(release, &[self.public().entry()])
+            .map_err(|fault: ManifestError| KeyError::malformed(&self.path, fault.to_string()))
     }
 }
 
@@ -203,6 +191,14 @@ impl KeyFolder {
         keys
     }
 
+    /// The keys in this folder by name, with whether the secret half is there, too.
+    #[must_use]
+    pub fn list(&self) -> Vec<(String, PublicKey, bool)> {
+        let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let keys = self.public_keys().into_iter();
+        keys.map(|(path, key)| (name(&path), key, path.with_extension("key").exists())).collect()
+    }
+
     /// The development key; made if it is not there. The flag says whether it was made now.
     ///
     /// # Errors
@@ -240,11 +236,6 @@ impl KeyFolder {
     }
 }
 
-fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyError {
-    let path = path.to_owned();
-    move |source| KeyError::File { verb, path, source }
-}
-
 /// Creates the file whole: two builders that start at once must not mix their keys, so it is
 /// written under a name of its own (`unique`) and linked to the final one, which fails if that exists.
 fn write_new(path: &Path, mode: u32, unique: &str, text: &str) -> Result<(), KeyError> {
@@ -266,29 +257,44 @@ fn write_new(path: &Path, mode: u32, unique: &str, text: &str) -> Result<(), Key
 
 fn line(tag: &str, development: bool, bytes: &[u8; 32]) -> String {
     let kind = if development { "development" } else { "production" };
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{tag} {kind} {hex}\n")
+    format!("{tag} {kind} {}\n", hex(bytes))
 }
 
-fn read_line(path: &Path, tag: &str) -> Result<(bool, [u8; 32]), KeyError> {
-    let text = fs::read_to_string(path).map_err(at("reading", path))?;
-    let malformed = |reason| KeyError::Malformed { path: path.to_owned(), reason };
+fn parse_line(text: &str, tag: &str) -> Result<(bool, [u8; 32]), &'static str> {
     let mut words = text.split_whitespace();
     if words.next() != Some(tag) {
-        return Err(malformed("not a key of the kind expected (first word)"));
+        return Err("not a key of the kind expected (first word)");
     }
     let development = match words.next() {
         Some("development") => true,
         Some("production") => false,
-        _ => return Err(malformed("second word is neither development nor production")),
+        _ => return Err("second word is neither development nor production"),
     };
     let bytes = words.next().and_then(parse_hex).filter(|_| words.next().is_none());
-    Ok((development, bytes.ok_or_else(|| malformed("third and last word is not 64 hex digits"))?))
+    Ok((development, bytes.ok_or("third and last word is not 64 hex digits")?))
 }
 
-fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
+/// Reads a signature as the offline machine prints it: 128 hex digits, with white space around them or not.
+#[must_use]
+pub fn parse_signature(text: &str) -> Option<[u8; SIGNATURE_BYTES]> {
+    parse_hex(text.trim())
+}
+
+/// Reads a digest as `evener-image sign --digest` prints it: 64 hex digits.
+#[must_use]
+pub fn parse_digest(text: &str) -> Option<[u8; 32]> {
+    parse_hex(text.trim())
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn parse_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    if text.len() != 2 * BYTES || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
