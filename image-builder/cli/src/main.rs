@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use evener_board::Board;
 use evener_keys::{KeyFolder, PublicKey, SigningKey};
-use evener_recipes::{Order, Shop, build, kernel};
+use evener_recipes::{Order, Shop, Signer, build, kernel};
 
 mod arguments;
 mod inspect;
@@ -116,7 +116,7 @@ fn build_images(order: &Build) -> anyhow::Result<bool> {
         &Order {
             board: &board,
             out: &out,
-            key: &key,
+            signer: Signer::Here(&key),
             keyset: &keyset,
             release: order.release,
             kernel_source,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use evener_keys::SigningKey;
+use evener_keys::{PublicKey, SigningKey};
 use evener_manifest::{
     Builder, Flags, Header, Keyset, ManifestError, Part, PartKind, Verity, Version, join, sha256,
 };
@@ -172,10 +172,23 @@ pub fn sign(
     key: &SigningKey,
     keyset: &[u8],
 ) -> Result<Firmware, RecipeError> {
+    let manifest = manifest(statement, parts, &key.public())?;
+    let area = join(&manifest, &key.sign(&manifest));
+    let keys = Keyset::parse(keyset).map_err(in_words)?;
+    let facts = SlotFacts::from(&Header::parse(&area).and_then(|h| h.verify(&keys)).map_err(in_words)?);
+    Ok(Firmware { area: area.into(), parts: parts.listed(), facts, version: statement.policy.version })
+}
+
+/// The manifest's bytes, which `key` is to sign.
+pub(crate) fn manifest(
+    statement: &Statement,
+    parts: &Parts,
+    key: &PublicKey,
+) -> Result<Vec<u8>, RecipeError> {
     let Statement { policy, template, notes, release } = statement.clone();
     let verity = parts.root.verity;
-    let parts = parts.listed();
     let stated: Vec<Part> = parts
+        .listed()
         .iter()
         .map(|(kind, bytes)| Part { kind: *kind, size: bytes.len() as u64, sha256: sha256(bytes) })
         .collect();
@@ -185,13 +198,13 @@ pub fn sign(
     let mut id = [0; 16];
     id.copy_from_slice(&build_id.finalize()[..16]);
 
-    let manifest = Builder {
+    Builder {
         version: policy.version,
         floor: policy.floor,
         installable_from: policy.installable_from,
         min_loader: policy.min_loader,
         build_id: id,
-        key_id: key.public().id(),
+        key_id: key.id(),
         flags: if release { Flags::RELEASE } else { Flags::default() },
         parts: stated,
         verity,
@@ -200,13 +213,9 @@ pub fn sign(
         config_format: evener_store::FORMAT,
     }
     .emit()
-    .map_err(in_words)?;
-    let area = join(&manifest, &key.sign(&manifest));
-    let keys = Keyset::parse(keyset).map_err(in_words)?;
-    let facts = SlotFacts::from(&Header::parse(&area).and_then(|h| h.verify(&keys)).map_err(in_words)?);
-    Ok(Firmware { area: area.into(), parts, facts, version: policy.version })
+    .map_err(in_words)
 }
 
-fn in_words(fault: ManifestError) -> RecipeError {
+pub(crate) fn in_words(fault: ManifestError) -> RecipeError {
     RecipeError::Manifest(fault.to_string())
 }

@@ -4,15 +4,16 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use evener_board::{Board, DiskFormat};
 use evener_formats::{Sparse, bundle, qcow2};
-use evener_keys::SigningKey;
 use evener_layout::Disk;
 use evener_manifest::PartKind;
 
 use crate::digest::{Key, own_code};
 use crate::error::{RecipeError, file};
 use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
+use crate::offline::{Signer, write_unsigned};
 use crate::parts::{Ingredients, Packing, parts};
 use crate::shop::{Shop, lock, make_folder, write_whole};
 
@@ -23,8 +24,8 @@ pub struct Order<'a> {
     pub board: &'a Board,
     /// Where the files go.
     pub out: &'a Path,
-    /// The key that signs.
-    pub key: &'a SigningKey,
+    /// Who signs. What is signed elsewhere is written as a bundle without disks.
+    pub signer: Signer<'a>,
     /// The keyset that loader and firmware will carry.
     pub keyset: &'a [u8],
     /// Marks the firmware as a release.
@@ -69,20 +70,26 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         notes: format!("Evener {}, Linux {}", policy.version, parts.kernel_version),
         release: order.release,
     };
-    let firmware = sign(&statement, &parts, order.key, order.keyset)?;
+    let key = match order.signer {
+        Signer::Here(key) => key,
+        Signer::Elsewhere(key) => {
+            return write_unsigned(shop, order.out, &statement, &parts, &key, order.keyset);
+        }
+    };
+    let firmware = sign(&statement, &parts, key, order.keyset)?;
     shop.reporter.say(&format!(
         "manifest: Evener {}, {}…, signed with {} key {}",
         firmware.version,
         crate::hex(&firmware.facts.digest[..8]),
-        if order.key.public().development { "development" } else { "production" },
-        order.key.public().id(),
+        if key.public().development { "development" } else { "production" },
+        key.public().id(),
     ));
     write_images(shop, order.board, order.out, &firmware, parts.data)
 }
 
 /// The command line is signed and the same for all boards, so a board cannot ask for a console that
 /// is not in it.
-fn check_consoles(board: &Board) -> Result<(), RecipeError> {
+pub(crate) fn check_consoles(board: &Board) -> Result<(), RecipeError> {
     let missing = board.consoles.iter().find(|c| !TEMPLATE_CONSOLES.contains(&c.as_str()));
     missing.map_or(Ok(()), |console| {
         Err(RecipeError::Malformed {
@@ -104,8 +111,7 @@ pub(crate) fn write_images(
     let bundle_path = out.join(format!("evener-{}.evfw", firmware.version));
     let disk_path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
     let disks: Vec<PathBuf> = board.disk.formats.iter().map(disk_path).collect();
-    let sizes = firmware.parts.iter().map(|(kind, bytes)| (name_of(*kind), bytes.len() as u64)).collect();
-    let images = Images { bundle: bundle_path, disks, sizes };
+    let images = Images { bundle: bundle_path, disks, sizes: sizes(&firmware.parts) };
 
     let key = key(&own_code()?, board, firmware);
     let stamp = shop.work_folder("stamp")?.join(&board.name);
@@ -178,6 +184,11 @@ pub(crate) fn key(code: &str, board: &Board, firmware: &Firmware) -> String {
         .finish()
 }
 
+/// Sizes of parts in bytes, by name.
+pub(crate) fn sizes(parts: &[(PartKind, Bytes)]) -> Vec<(&'static str, u64)> {
+    parts.iter().map(|(kind, bytes)| (name_of(*kind), bytes.len() as u64)).collect()
+}
+
 fn name_of(kind: PartKind) -> &'static str {
     match kind {
         PartKind::Kernel => "kernel",
@@ -199,7 +210,7 @@ fn state(key: &str, images: &Images) -> String {
 }
 
 /// Writes the content of an image and leaves holes where there is none; whole or not at all.
-fn write_sparse(path: &Path, image: &Sparse) -> Result<(), RecipeError> {
+pub(crate) fn write_sparse(path: &Path, image: &Sparse) -> Result<(), RecipeError> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);

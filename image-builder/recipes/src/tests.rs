@@ -326,21 +326,8 @@ fn other_code_makes_other_images() {
 fn some_firmware(place: &Place) -> Firmware {
     let keys = evener_keys::KeyFolder::new(place.path("keys"));
     let (key, _) = keys.development().unwrap();
-    let root = rootfs::seal(vec![0x5a; 8192]).unwrap();
-    let parts = Parts {
-        kernel: Bytes::from_static(b"kernel"),
-        kernel_version: "6.12.1".to_owned(),
-        loader: Bytes::from_static(b"loader"),
-        root,
-        data: Sparse::new(1 << 20),
-    };
-    let one = Version([1, 0, 0, 0]);
-    let statement = Statement {
-        policy: Policy { version: one, floor: one, installable_from: one, min_loader: one },
-        template: command_line_template(&parts.root.verity),
-        notes: "notes".to_owned(),
-        release: false,
-    };
+    let parts = some_parts();
+    let statement = some_statement(&parts);
     let keyset = key.keyset(false).unwrap();
     sign(&statement, &parts, &key, &keyset).unwrap()
 }
@@ -373,4 +360,87 @@ fn unchanged_images_are_left_alone_and_changed_ones_written_again() {
     write();
     assert_eq!(said(), "images: writing");
     assert_eq!(start(), before);
+}
+
+/// Parts small enough to be made up.
+fn some_parts() -> Parts {
+    Parts {
+        kernel: Bytes::from_static(b"kernel"),
+        kernel_version: "6.12.1".to_owned(),
+        loader: Bytes::from_static(b"loader"),
+        root: rootfs::seal(vec![0x5a; 8192]).unwrap(),
+        data: Sparse::new(1 << 20),
+    }
+}
+
+fn some_statement(parts: &Parts) -> Statement {
+    let one = Version([1, 0, 0, 0]);
+    Statement {
+        policy: Policy { version: one, floor: one, installable_from: one, min_loader: one },
+        template: command_line_template(&parts.root.verity),
+        notes: "notes".to_owned(),
+        release: false,
+    }
+}
+
+#[test]
+fn a_bundle_that_waits_for_its_signature_differs_from_the_signed_one_in_that_alone() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let key = keys.create("far-away", false).unwrap();
+    let (keyset, parts) = (key.keyset(true).unwrap(), some_parts());
+    let statement = some_statement(&parts);
+    let out = place.path("out");
+    let unsigned = offline::write_unsigned(&shop, &out, &statement, &parts, &key.public(), &keyset).unwrap();
+    assert_eq!(unsigned.bundle.file_name().unwrap(), "evener-1.0.0.unsigned.evfw");
+    assert_eq!(unsigned.disks, [] as [PathBuf; 0]);
+
+    let signed = sign(&statement, &parts, &key, &keyset).unwrap();
+    let path = out.join("signed");
+    write_bundle(&path, &signed).unwrap();
+    let [before, after] = [&unsigned.bundle, &path].map(|path| fs::read(path).unwrap());
+    let signature = 512 + signed.area.len() - 64..512 + signed.area.len();
+    assert_eq!(before[signature.clone()], [0; 64]);
+    assert_eq!(before[..signature.start], after[..signature.start]);
+    assert_eq!(before[signature.end..], after[signature.end..]);
+    let digest = hex(&signed.facts.digest);
+    assert!(place.listener.0.borrow().iter().any(|said| said.ends_with(&digest)), "the digest is said");
+}
+
+#[test]
+fn a_key_that_the_keyset_does_not_trust_is_refused_before_anybody_is_asked_to_sign() {
+    let place = Place::new();
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let [key, other] = ["a", "b"].map(|name| keys.create(name, false).unwrap());
+    let parts = some_parts();
+    let (statement, keyset) = (some_statement(&parts), other.keyset(true).unwrap());
+    let shop = place.shop(false);
+    let refused =
+        offline::write_unsigned(&shop, &place.path("out"), &statement, &parts, &key.public(), &keyset);
+    assert!(refused.unwrap_err().to_string().contains("not trusted"));
+}
+
+#[test]
+fn disks_come_from_a_signed_bundle_as_from_a_build() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let (key, _) = keys.development().unwrap();
+    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
+    let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
+    let bundle = place.path("given.evfw");
+    write_bundle(&bundle, &firmware).unwrap();
+    let images = disks(&shop, &board, &place.path("out"), &bundle, &keyset).unwrap();
+    let data = data::data(&shop).unwrap().content;
+    let expected = place.path("expected");
+    let format = *board.disk.formats.last().unwrap();
+    write_disk(&expected, format, &board, &firmware, data).unwrap();
+    assert!(fs::read(images.disks.last().unwrap()).unwrap() == fs::read(&expected).unwrap());
+    assert_eq!(fs::read(&images.bundle).unwrap(), fs::read(&bundle).unwrap());
+
+    let stranger = keys.create("stranger", true).unwrap().keyset(false).unwrap();
+    let refused = disks(&shop, &board, &place.path("out"), &bundle, &stranger).unwrap_err();
+    assert!(refused.to_string().contains("given.evfw: manifest: signed with a key that is not trusted"));
 }
