@@ -26,6 +26,10 @@ mod map;
 #[cfg(any(test, feature = "ram"))]
 mod ram;
 mod role;
+#[cfg(any(test, feature = "ram"))]
+mod sparse;
+#[cfg(any(test, feature = "ram"))]
+mod trace;
 
 pub use blocks::{Blocks, Lba, SECTOR, SECTORS_PER_MIB, Window};
 pub use gpt::{GptError, TABLE_BYTES, TABLE_SECTORS};
@@ -34,3 +38,7 @@ pub use map::{Partition, PartitionMap, Source};
 #[cfg(any(test, feature = "ram"))]
 pub use ram::{Cut, CutDisk, DiskGone, RamDisk};
 pub use role::{Role, Slot};
+#[cfg(any(test, feature = "ram"))]
+pub use sparse::SparseDisk;
+#[cfg(any(test, feature = "ram"))]
+pub use trace::{CutPoint, Depth, Rot, Tear, TraceDisk};
