@@ -18,6 +18,9 @@ const PORT: u16 = 8443;
 /// How long one answer may take; the unit may be busy booting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// Bytes that [`Api::upload`] sends at a time.
+const PIECE: usize = 64 << 10;
+
 trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 type Dial = Box<dyn Fn() -> Result<Box<dyn Wire>> + Send + Sync>;
@@ -79,11 +82,19 @@ impl Api {
     /// # Errors
     /// When there is no answer, or its body is not JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        self.call_with(method, path, body.map(Value::to_string))
+    }
+
+    /// As [`Api::call`], with a body that need not be JSON although it is said to be.
+    ///
+    /// # Errors
+    /// As [`Api::call`].
+    pub fn call_with(&self, method: &str, path: &str, body: Option<String>) -> Result<Answer> {
         let mut request = Request::new(method, &self.server.to_string(), path)
             .header("Authorization", &self.authorization)
             .header("Connection", "close");
         if let Some(body) = body {
-            request = request.header("Content-Type", "application/json").body(body.to_string());
+            request = request.header("Content-Type", "application/json").body(body);
         }
         let response = self.send(&request).with_context(|| format!("{method} {path}"))?;
         let json = match response.body.as_slice() {
@@ -99,6 +110,33 @@ impl Api {
     /// When there is no answer.
     pub fn send(&self, request: &Request) -> Result<Response> {
         https::connect((self.dial)()?, self.server)?.exchange(request)
+    }
+
+    /// Sends a file in pieces; `sent` is told how many of its bytes are on their way before each.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn upload(&self, path: &str, file: &[u8], mut sent: impl FnMut(usize)) -> Result<Answer> {
+        let mut connection = https::connect((self.dial)()?, self.server)?;
+        let (server, authorization, length) = (self.server, &self.authorization, file.len());
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: {authorization}\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        let stream = connection.stream();
+        let mut written = stream.write_all(head.as_bytes());
+        for (index, piece) in file.chunks(PIECE).enumerate() {
+            // A unit that refuses answers before it has read everything: the answer says more than the error.
+            if written.is_err() {
+                break;
+            }
+            sent(index * PIECE);
+            written = stream.write_all(piece).and_then(|()| stream.flush());
+        }
+        sent(length);
+        let answer = connection.receive("PUT").with_context(|| format!("PUT {path}: {written:?}"))?;
+        let json = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        Ok(Answer { status: answer.status, response: answer, json })
     }
 
     /// The object at `path`.

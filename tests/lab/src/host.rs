@@ -189,6 +189,22 @@ impl Host {
         Ok(UdpSocket { shared: Arc::clone(&self.shared), handle })
     }
 
+    /// Ends every TCP connection with `peer`, as when somebody knows that it is dead: who reads or writes, or waits for
+    /// the connection to open, gets an error at once.
+    pub fn drop_connections(&self, peer: Ipv4Addr) {
+        let mut stack = self.shared.lock();
+        for (_, socket) in stack.sockets.iter_mut() {
+            if let smoltcp::socket::Socket::Tcp(socket) = socket {
+                if socket.remote_endpoint().is_some_and(|remote| remote.addr == peer.into()) {
+                    socket.abort();
+                }
+            }
+        }
+        drop(stack);
+        self.shared.changed.notify_all();
+        self.shared.work();
+    }
+
     /// Ends everything on a TCP port with a reset, as a killed program does: who listens, who is connected.
     pub fn reset_port(&self, port: u16) {
         let mut stack = self.shared.lock();

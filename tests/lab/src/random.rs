@@ -20,11 +20,13 @@ impl Random {
     pub fn seed_of_this_run() -> u64 {
         let asked = std::env::var("EVENER_SEED").ok().and_then(|text| text.trim().parse().ok());
         let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        asked.unwrap_or_else(|| Self::new(u64::from(clock().subsec_nanos()) ^ clock().as_secs()).next() >> 32)
+        asked.unwrap_or_else(|| {
+            Self::new(u64::from(clock().subsec_nanos()) ^ clock().as_secs()).number() >> 32
+        })
     }
 
-    /// The next number, any of the 2^64.
-    pub fn next(&mut self) -> u64 {
+    /// The next number of the stream, any of the 2^64.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,7 +37,7 @@ impl Random {
     /// A number below `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         // The high half of a 128-bit product: no division, and no bias that a test could notice.
-        u64::try_from((u128::from(self.next()) * u128::from(end)) >> 64).unwrap_or(0)
+        u64::try_from((u128::from(self.number()) * u128::from(end)) >> 64).unwrap_or(0)
     }
 
     /// An index below `end`; 0 when `end` is 0.
@@ -45,7 +47,7 @@ impl Random {
 
     /// True one time in two.
     pub fn coin(&mut self) -> bool {
-        self.next() >> 63 == 1
+        self.number() >> 63 == 1
     }
 }
 
@@ -57,7 +59,7 @@ mod tests {
     fn a_seed_gives_the_same_numbers_again_and_another_seed_others() {
         let draw = |seed| -> Vec<u64> {
             let mut random = Random::new(seed);
-            (0..8).map(|_| random.next()).collect()
+            (0..8).map(|_| random.number()).collect()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
