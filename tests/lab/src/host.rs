@@ -194,10 +194,10 @@ impl Host {
     pub fn drop_connections(&self, peer: Ipv4Addr) {
         let mut stack = self.shared.lock();
         for (_, socket) in stack.sockets.iter_mut() {
-            if let smoltcp::socket::Socket::Tcp(socket) = socket {
-                if socket.remote_endpoint().is_some_and(|remote| remote.addr == peer.into()) {
-                    socket.abort();
-                }
+            if let smoltcp::socket::Socket::Tcp(socket) = socket
+                && socket.remote_endpoint().is_some_and(|remote| remote.addr == peer.into())
+            {
+                socket.abort();
             }
         }
         drop(stack);
