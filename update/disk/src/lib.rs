@@ -25,6 +25,7 @@ mod guid;
 mod map;
 #[cfg(any(test, feature = "ram"))]
 mod ram;
+mod renew;
 mod role;
 #[cfg(any(test, feature = "ram"))]
 mod sparse;
