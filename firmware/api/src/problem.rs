@@ -15,6 +15,15 @@ pub struct Problem {
     /// What happened this time, and what to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// What to do about it, when that is a step of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remedy: Option<String>,
+    /// The stable code of a refused firmware, such as `F05`: `docs/firmware-refusals.md`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<String>,
+    /// Whether the same request with `even-if-it-failed=true` would be let through.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub can_be_overridden: bool,
     /// The fields that were refused.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub fields: Vec<crate::control::Violation>,

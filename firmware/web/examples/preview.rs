@@ -10,6 +10,7 @@
 )]
 
 #[path = "../tests/web/fake.rs"]
+#[allow(dead_code, reason = "the tests need more of it")]
 mod fake;
 
 use argon2::password_hash::{PasswordHasher, SaltString};

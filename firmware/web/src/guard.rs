@@ -11,13 +11,18 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
 /// Longest time for a request from its head to the whole answer; bounds how slowly a body may drip in.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// As [`ANSWER_WITHIN`], for a firmware file; those who take it bound its pauses.
+pub(crate) const FILE_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+/// Where firmware files come in: the API's address, and that of the page's form.
+const FILES: [(Method, &str); 2] =
+    [(Method::PUT, "/api/v1/firmware"), (Method::POST, crate::pages::FIRMWARE_FORM)];
 /// Nothing from elsewhere, no inline script or style, no frames, forms go nowhere else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -32,7 +37,8 @@ pub(crate) async fn every_request(request: Request, next: Next) -> Response {
         tracing::warn!(path = request.uri().path(), "a request that another site caused was refused");
         refusal(api, StatusCode::FORBIDDEN)
     } else {
-        match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+        let within = if takes_a_file(&request) { FILE_WITHIN } else { ANSWER_WITHIN };
+        match tokio::time::timeout(within, next.run(request)).await {
             Ok(response) => dressed(api, response),
             Err(_) => refusal(api, StatusCode::REQUEST_TIMEOUT),
         }
@@ -47,6 +53,10 @@ pub(crate) async fn every_request(request: Request, next: Next) -> Response {
     headers.insert(OPENER, HeaderValue::from_static("same-origin"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+fn takes_a_file(request: &Request) -> bool {
+    FILES.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path)
 }
 
 /// Gives a body to refusals that the router made by itself: they have none, or one line of text.

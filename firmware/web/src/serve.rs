@@ -3,7 +3,9 @@
 use crate::WebError;
 use crate::app::Source;
 use crate::door::{Door, Place};
+use crate::guard::FILE_WITHIN;
 use crate::identity::Identity;
+use crate::intake::Errands;
 use crate::listen::{Listeners, Listening, RETRY, why};
 use crate::stall::Stalling;
 use axum::Router;
@@ -135,11 +137,16 @@ impl Server {
 
     fn spawn(&self, stream: TcpStream, peer: IpAddr, held: (OwnedSemaphorePermit, Place)) {
         let tls = TlsAcceptor::from(Arc::clone(&self.tls));
-        let router = self.router.clone().layer(axum::Extension(Source(peer.to_canonical())));
+        let errands = Errands::default();
+        let router = self
+            .router
+            .clone()
+            .layer(axum::Extension(Source(peer.to_canonical())))
+            .layer(axum::Extension(errands.clone()));
         let stopping = self.stopping.subscribe();
         tokio::spawn(async move {
             if let Some(stream) = handshake(stream, &tls).await {
-                serve(stream, router, stopping).await;
+                serve(stream, router, stopping, &errands).await;
             }
             drop(held);
         });
@@ -172,7 +179,7 @@ async fn handshake(mut stream: TcpStream, tls: &TlsAcceptor) -> Option<TlsStream
     tokio::time::timeout(HANDSHAKE, shake).await.ok()?
 }
 
-async fn serve(stream: TlsStream, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn serve(stream: TlsStream, router: Router, mut stopping: watch::Receiver<bool>, errands: &Errands) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -183,10 +190,16 @@ async fn serve(stream: TlsStream, router: Router, mut stopping: watch::Receiver<
     tokio::select! {
         _ = &mut connection => return,
         _ = stopping.wait_for(|stopping| *stopping) => {}
-        () = tokio::time::sleep(CONNECTION) => {}
+        () = time_is_over(errands) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(DRAIN, connection).await;
+}
+
+/// Returns when a connection has lasted long enough. One that brings a firmware over a slow line is let finish.
+async fn time_is_over(errands: &Errands) {
+    tokio::time::sleep(CONNECTION).await;
+    let _ = tokio::time::timeout(FILE_WITHIN, errands.done()).await;
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How long a page waits for a service.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What has to be typed, or sent, to reset a unit.
+pub(crate) const RESET_WORDS: &str = "factory reset";
+
 /// Everything the pages show.
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -24,7 +27,7 @@ pub(crate) struct Unit {
     pub(crate) checks: Option<checks::HealthReport>,
     pub(crate) proxy: Option<proxy::ProxyStatus>,
     pub(crate) update: Option<update::FirmwareStatus>,
-    /// What init and control warn of.
+    /// What init, control and update warn of.
     pub(crate) warnings: Vec<String>,
     /// Services that do not answer.
     pub(crate) silent: Vec<Service>,
@@ -58,6 +61,7 @@ impl Unit {
         if let Some(control::Reply::Warnings(of_control)) = control {
             warnings.extend(of_control);
         }
+        warnings.extend(update.iter().flat_map(|update: &update::FirmwareStatus| update.warnings.clone()));
         Self { snapshot, init, net, checks, proxy, update, warnings, silent }
     }
 
@@ -89,23 +93,6 @@ pub(crate) async fn end_run(app: &App, request: init::Request) -> Result<(), Str
         Err(error) => {
             tracing::error!(%error, "init does not answer");
             Err(String::from("init does not answer"))
-        }
-    }
-}
-
-/// Has the next boot start the confirmed firmware again; gives its slot.
-///
-/// # Errors
-/// Why it will not, in words.
-pub(crate) async fn start_again(app: &App) -> Result<char, String> {
-    match evener_ipc::call(app.run(), Service::Update, &update::Request::Forgive).await {
-        Ok(update::Changed::Next(slot)) => Ok(slot),
-        Ok(update::Changed::Refused(refusal)) => Err(refusal.detail),
-        Ok(update::Changed::Forbidden) => Err(String::from("update refused it")),
-        Ok(update::Changed::Failed(reason)) => Err(reason),
-        Err(error) => {
-            tracing::error!(%error, "update does not answer");
-            Err(String::from("update does not answer"))
         }
     }
 }

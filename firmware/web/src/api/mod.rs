@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod firmware;
 pub(crate) mod problem;
 mod rs;
 mod unit;
@@ -10,19 +11,31 @@ mod vs;
 use crate::app::App;
 use axum::Json;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::header::{ALLOW, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use evener_api::update::CHUNK_BYTES;
 use serde::Serialize;
 
 /// Every address of the API.
 pub(crate) fn routes() -> Router<App> {
+    // A whole chunk of update, more than other bodies may have.
+    let inspect = post(firmware::inspect).layer(DefaultBodyLimit::max(CHUNK_BYTES));
     Router::new()
         .route("/api/v1/status", get(unit::status))
         .route("/api/v1/history", get(unit::history))
         .route("/api/v1/users/{user}/password", post(unit::password))
-        .route("/api/v1/firmware/start-again", post(unit::firmware_start_again))
+        .route("/api/v1/firmware", get(firmware::show).put(firmware::install))
+        .route("/api/v1/firmware/events", get(firmware::events))
+        .route("/api/v1/firmware/inspect", inspect)
+        .route("/api/v1/firmware/cancel", post(firmware::cancel))
+        .route("/api/v1/firmware/discard", post(firmware::discard))
+        .route("/api/v1/firmware/restore", post(firmware::restore))
+        .route("/api/v1/firmware/rescue", post(firmware::rescue))
+        .route("/api/v1/firmware/start-again", post(firmware::start_again))
+        .route("/api/v1/system/factory-reset", post(unit::factory_reset))
         .route("/api/v1/system/reboot", post(unit::reboot))
         .route("/api/v1/system/power-off", post(unit::power_off))
         .route("/api/v1/vs", get(vs::list).post(vs::add))

@@ -1,6 +1,7 @@
 //! Refusals of the API as `application/problem+json` (RFC 9457).
 
 use crate::app::Refused;
+use crate::firmware::{Fault, sentence};
 use crate::form;
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use evener_api::control::Violation;
 use evener_api::problem::Problem;
+use evener_api::update::Refusal;
 use std::time::Duration;
 
 /// A refusal on its way out.
@@ -28,6 +30,9 @@ pub(crate) fn answer(status: StatusCode, kind: &'static str, detail: impl Into<S
         title: title(kind).to_owned(),
         status: status.as_u16(),
         detail: Some(detail.into()),
+        remedy: None,
+        code: None,
+        can_be_overridden: false,
         fields: Vec::new(),
     };
     Answer(Box::new(Content { status, problem, retry_after: None }))
@@ -76,6 +81,44 @@ pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
     }
 }
 
+/// What update did not do.
+pub(crate) fn not_installed(fault: Fault) -> Answer {
+    match fault {
+        Fault::Refused(refusal) => firmware(refusal),
+        Fault::Away => answer(StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", Fault::Away.words()),
+        Fault::Lost => answer(StatusCode::BAD_GATEWAY, "interrupted", Fault::Lost.words()),
+        failed @ Fault::Failed(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, "disk-error", failed.words()),
+    }
+}
+
+/// A refusal of `docs/firmware-refusals.md`.
+fn firmware(refusal: Refusal) -> Answer {
+    let status = match refusal.kind.as_str() {
+        // The same request may succeed when something else on the unit has changed.
+        "busy" | "cancelled" | "nothing-to-restore" | "nothing-to-discard" | "no-firmware" => {
+            StatusCode::CONFLICT
+        }
+        "disk-error" | "not-verified-on-disk" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let title = match status {
+        StatusCode::CONFLICT => title("not-possible"),
+        StatusCode::INTERNAL_SERVER_ERROR => "The firmware is not installed",
+        _ => "The firmware was refused",
+    };
+    let problem = Problem {
+        title: title.to_owned(),
+        status: status.as_u16(),
+        detail: Some(sentence(&refusal.detail)),
+        remedy: Some(sentence(&refusal.remedy)),
+        code: Some(refusal.code),
+        can_be_overridden: refusal.can_be_overridden,
+        kind: refusal.kind,
+        fields: Vec::new(),
+    };
+    Answer(Box::new(Content { status, problem, retry_after: None }))
+}
+
 /// The generation in `If-Match` is not the newest.
 pub(crate) fn precondition(newest: u64) -> Answer {
     let detail = format!("The configuration is at generation {newest} now. Read it again, then repeat.");
@@ -98,7 +141,11 @@ impl Answer {
 /// The same words for all problems of a kind.
 fn title(kind: &str) -> &'static str {
     match kind {
+        "confirmation-required" => "Nothing was reset",
         "cross-origin" => "Request of another site",
+        "disk-error" => "The unit's disk refused",
+        "incomplete" => "The body did not arrive as a whole",
+        "interrupted" => "Interrupted in the middle",
         "invalid-configuration" => "The configuration would not be valid",
         "malformed-json" => "The body could not be read",
         "method-not-allowed" => "Not possible here",
@@ -114,6 +161,7 @@ fn title(kind: &str) -> &'static str {
         "timeout" => "The request took too long",
         "too-many-attempts" => "Too many wrong passwords",
         "unauthorized" => "User and password are needed",
+        "unknown-parameter" => "Unknown parameter",
         "unsupported-media-type" => "The body is not JSON",
         _ => "Refused",
     }

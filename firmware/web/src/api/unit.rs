@@ -5,8 +5,7 @@ use super::caller::{AnyCaller, Caller};
 use super::problem::{self, Answer, Sent};
 use super::tagged;
 use crate::app::{ADMINISTRATOR, App, NewPassword};
-use crate::unit::{Unit, end_run, start_again};
-use axum::Json;
+use crate::unit::{RESET_WORDS, Unit, end_run};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -138,21 +137,26 @@ async fn end(app: &App, caller: &Caller, request: init::Request) -> Result<Statu
     Ok(StatusCode::ACCEPTED)
 }
 
-/// What [`firmware_start_again`] answers.
-#[derive(Debug, Serialize)]
-pub(crate) struct Next {
-    /// The slot that the next boot starts.
-    next: char,
+/// Body of [`factory_reset`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    confirm: String,
 }
 
-/// `POST /api/v1/firmware/start-again`.
-pub(crate) async fn firmware_start_again(
+/// `POST /api/v1/system/factory-reset`.
+pub(crate) async fn factory_reset(
     State(app): State<App>,
     caller: Caller,
-) -> Result<Json<Next>, Answer> {
-    tracing::warn!(user = %caller.user.name, "asked to start the firmware again");
-    let refused = |reason: String| problem::answer(StatusCode::CONFLICT, "not-possible", reason);
-    start_again(&app).await.map(|next| Json(Next { next })).map_err(refused)
+    body: JsonBody,
+) -> Result<StatusCode, Answer> {
+    let Confirmation { confirm } = body.read()?;
+    if confirm != RESET_WORDS {
+        let detail =
+            format!("Nothing was reset. To reset this unit, send {{\"confirm\": \"{RESET_WORDS}\"}}.");
+        return Err(problem::answer(StatusCode::UNPROCESSABLE_ENTITY, "confirmation-required", detail));
+    }
+    end(&app, &caller, init::Request::FactoryReset).await
 }
 
 fn unavailable(detail: &str) -> Answer {

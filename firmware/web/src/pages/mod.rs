@@ -23,6 +23,9 @@ use axum::routing::get;
 use evener_config::{RsId, VsId};
 use maud::{Markup, html};
 
+/// Where the form of a browser without script sends a firmware file.
+pub(crate) const FIRMWARE_FORM: &str = "/firmware/install";
+
 /// Every page.
 pub(crate) fn routes() -> Router<App> {
     Router::new()

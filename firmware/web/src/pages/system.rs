@@ -3,14 +3,15 @@
 use super::service_edit::confirm;
 use super::{icons, layout, text};
 use crate::app::App;
+use crate::firmware;
 use crate::gate::{Operator, OperatorPosted, Visitor};
-use crate::unit::{self, Unit, end_run};
+use crate::unit::{Unit, end_run};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use evener_api::init::{Request, ServiceHealth};
 use evener_api::net::{AddressOrigin, InterfaceStatus};
-use evener_api::update::FirmwareStatus;
+use evener_api::update::{self, FirmwareStatus};
 use maud::{Markup, html};
 
 /// `GET /system`.
@@ -196,14 +197,12 @@ pub(crate) async fn ask_start_again(State(app): State<App>, Operator(visitor): O
 /// `POST /system/start-again`.
 pub(crate) async fn start_again(State(app): State<App>, posted: OperatorPosted) -> Response {
     tracing::warn!(user = %posted.visitor.user.name, "asked to start the firmware again");
-    match unit::start_again(&app).await {
+    match firmware::change(&app, update::Request::Forgive).await {
         Ok(slot) => {
             let text = format!("The next boot starts slot {slot}.");
             ask(&app, &posted.visitor, "Reboot this unit?", &text, "/system/reboot", "Reboot now").await
         }
-        Err(reason) => {
-            super::message(StatusCode::CONFLICT, "Not possible", &format!("Nothing was changed: {reason}."))
-        }
+        Err(fault) => super::message(StatusCode::CONFLICT, "Not possible", &fault.words()),
     }
 }
 

@@ -253,3 +253,51 @@ async fn a_kept_listener_is_used_again() {
     let listening = listeners.open(None).await.unwrap();
     assert_eq!(listening.socket.local_addr().unwrap(), address);
 }
+
+#[tokio::test]
+async fn who_is_refused_in_the_middle_of_a_file_learns_why_at_once_or_after_sending_all_of_it() {
+    const BYTES: usize = 8 << 20;
+    async fn refuse(body: axum::body::Body) -> axum::response::Response {
+        let mut intake = crate::intake::Intake::new(body, 1 << 30);
+        assert!(intake.next().await.is_ok());
+        intake.answer_early((axum::http::StatusCode::UNPROCESSABLE_ENTITY, "it is not a firmware"))
+    }
+    let running = start(Router::new().route("/", axum::routing::put(refuse))).await;
+    let head = format!("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BYTES}\r\n\r\n");
+    let half = vec![7; BYTES / 2];
+
+    // The answer comes while half of it is still to be sent.
+    let mut stream = connect(&running, running.address, rustls::ALL_VERSIONS).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&half).await.unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 422");
+
+    // And waits for who does not look before the end.
+    let mut stream = connect(&running, running.address, rustls::ALL_VERSIONS).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(&half).await.unwrap();
+    }
+    let answer = ask(&mut stream, "").await;
+    assert!(answer.starts_with("HTTP/1.1 422") && answer.ends_with("it is not a firmware"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_brings_a_file_is_let_finish() {
+    let errands = Errands::default();
+    let errand = errands.begin();
+    let start = tokio::time::Instant::now();
+    let waiting = tokio::spawn({
+        let errands = errands.clone();
+        async move { time_is_over(&errands).await }
+    });
+    tokio::time::sleep(CONNECTION * 3).await;
+    assert!(!waiting.is_finished());
+    drop(errand);
+    waiting.await.unwrap();
+    assert_eq!(start.elapsed(), CONNECTION * 3);
+    time_is_over(&errands).await;
+    assert_eq!(start.elapsed(), CONNECTION * 4);
+}

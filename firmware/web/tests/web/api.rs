@@ -271,8 +271,8 @@ async fn the_unit_is_rebooted_and_switched_off_on_request() {
 #[tokio::test]
 async fn the_firmware_is_started_again_on_request() {
     let unit = Unit::with_shop().await;
-    *unit.fake.running.lock().unwrap() = 'R';
+    unit.fake.update.say(|status| status.running = 'R');
     let answer = unit.api(Method::POST, "/api/v1/firmware/start-again", None).await;
     assert_eq!((answer.status, answer.json()), (StatusCode::OK, serde_json::json!({"next": "A"})));
-    assert_eq!(*unit.fake.running.lock().unwrap(), 'A');
+    assert_eq!(unit.fake.update.status.borrow().running, 'A');
 }

@@ -9,7 +9,6 @@ use evener_api::control::{
 use evener_api::init::{ServiceHealth, ServiceState, UnitStatus};
 use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
 use evener_api::proxy::{ProxyStatus, ServerStatus, ServiceStatus};
-use evener_api::update::{Changed, FirmwareStatus, SlotStatus};
 use evener_api::{Service, init};
 use evener_config::{Address, Config, InterfaceName, PasswordHash, User, VirtualService};
 use evener_ipc::{Connection, Listener, publish};
@@ -19,6 +18,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use update::FakeUpdate;
+
+#[path = "fake_update.rs"]
+pub(crate) mod update;
 
 /// What the fake services say.
 #[derive(Debug)]
@@ -33,8 +36,8 @@ pub(crate) struct Fake {
     pub(crate) status: Mutex<UnitStatus>,
     /// What net says.
     pub(crate) net: Mutex<NetStatus>,
-    /// The slot that runs; forgiving makes it the one that is started next.
-    pub(crate) running: Mutex<char>,
+    /// The service update.
+    pub(crate) update: FakeUpdate,
     /// What init was asked to do.
     pub(crate) asked: Mutex<Vec<init::Request>>,
     /// What control refuses the next change with.
@@ -94,7 +97,7 @@ impl Fake {
                 gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
                 name_servers: vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))],
             }),
-            running: Mutex::new('A'),
+            update: FakeUpdate::new(),
             asked: Mutex::default(),
             refuse: Mutex::default(),
             changes: Mutex::default(),
@@ -111,7 +114,7 @@ impl Fake {
             (Service::Checks, serve(self, run, Service::Checks, checks)),
             (Service::Proxy, serve(self, run, Service::Proxy, proxy)),
             (Service::Net, serve(self, run, Service::Net, net)),
-            (Service::Update, serve(self, run, Service::Update, update)),
+            (Service::Update, serve(self, run, Service::Update, of_update)),
         ]
     }
 
@@ -362,32 +365,6 @@ async fn net(fake: Arc<Fake>, mut connection: Connection) {
     }
 }
 
-async fn update(fake: Arc<Fake>, mut connection: Connection) {
-    let slot = |slot, state: &str, version: Option<&str>| SlotStatus {
-        slot,
-        state: state.to_owned(),
-        version: version.map(str::to_owned),
-        signer: version.map(|_| String::from("6f1d93b2c0a4e857 (development key)")),
-        notes: None,
-        tries: 0,
-        below_floor: false,
-    };
-    while let Ok(Some(request)) = connection.receive::<evener_api::update::Request>().await {
-        if request == evener_api::update::Request::Forgive {
-            *fake.running.lock().unwrap() = 'A';
-            let _ = connection.send(&Changed::Next('A')).await;
-            continue;
-        }
-        let status = FirmwareStatus {
-            running: *fake.running.lock().unwrap(),
-            slots: vec![
-                slot('A', "confirmed", Some("0.1.0")),
-                slot('B', "empty", None),
-                slot('R', "confirmed", Some("0.1.0")),
-            ],
-            floor: String::from("0.1.0"),
-            ..FirmwareStatus::default()
-        };
-        let _ = connection.send(&status).await;
-    }
+async fn of_update(fake: Arc<Fake>, connection: Connection) {
+    fake.update.serve(connection).await;
 }

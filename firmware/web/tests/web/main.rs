@@ -5,6 +5,7 @@
 
 mod api;
 mod fake;
+mod firmware_api;
 mod forms;
 mod guards;
 mod login;

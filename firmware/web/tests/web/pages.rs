@@ -173,17 +173,17 @@ async fn a_unit_in_rescue_offers_the_way_out_and_only_then() {
     let unit = Unit::with_shop().await;
     let browser = unit.log_in().await;
     assert!(!unit.get("/system", &browser).await.has("Leave rescue"));
-    *unit.fake.running.lock().unwrap() = 'R';
+    unit.fake.update.say(|status| status.running = 'R');
     assert!(unit.get("/system", &browser).await.has("href=\"/system/start-again\""));
     assert!(unit.get("/system/start-again", &browser).await.has("action=\"/system/start-again\""));
-    assert_eq!(*unit.fake.running.lock().unwrap(), 'R', "asking does nothing");
+    assert_eq!(unit.fake.update.status.borrow().running, 'R', "asking does nothing");
     let page = unit.post("/system/start-again", &[], &browser).await;
     assert!(
         page.has("The next boot starts slot A.") && page.has("action=\"/system/reboot\""),
         "{}",
         page.text
     );
-    assert_eq!(*unit.fake.running.lock().unwrap(), 'A');
+    assert_eq!(unit.fake.update.status.borrow().running, 'A');
 }
 
 #[tokio::test]
