@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use evener_lab::{overlay, raw_copy};
 
-fn out() -> PathBuf {
+pub(crate) fn out() -> PathBuf {
     // tests/appliance, two below the root.
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../out")
 }

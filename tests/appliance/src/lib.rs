@@ -5,12 +5,15 @@
 //! what several tests and the measurements share.
 
 mod api;
+mod firmware;
 mod image;
 mod network;
 mod turn;
 mod webdriver;
 
 pub use api::{Answer, Api};
+pub use evener_sick::{HAND_PORT, Sickness};
+pub use firmware::TestFirmware;
 pub use image::{fresh_disk, log_path, raw_disk, shipped_image};
 pub use network::{CLIENT, GATEWAY, Network, PASSWORD, SERVERS, UNIT};
 pub use turn::Turn;
