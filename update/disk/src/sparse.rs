@@ -32,13 +32,12 @@ impl SparseDisk {
 
     /// Flips the lowest bit of one byte, as a dying disk does. Outside the disk nothing happens.
     pub fn flip(&mut self, offset: u64) {
-        let sector_bytes = SECTOR as u64;
         let mut sector = [0; SECTOR];
-        let at = Lba(offset / sector_bytes);
+        let at = Lba(offset / 512);
         if self.read(at, &mut sector).is_err() {
             return;
         }
-        let place = usize::try_from(offset % sector_bytes).ok().and_then(|index| sector.get_mut(index));
+        let place = usize::try_from(offset % 512).ok().and_then(|index| sector.get_mut(index));
         if let Some(byte) = place {
             *byte ^= 1;
         }

@@ -7,6 +7,10 @@ use evener_slot_table::{SlotFacts, SlotTable};
 use crate::check::{digest, place, verify};
 use crate::{Fault, Partitions, change};
 
+/// The unit of writing: a dm-verity block, which is also the kernel's page.
+const UNIT: usize = 4096;
+const _: () = assert!(UNIT as u64 == BLOCK);
+
 /// Opens a partition, or says which one could not be.
 pub(crate) fn open<P: Partitions>(parts: &mut P, role: Role, writable: bool) -> Result<P::Blocks<'_>, Fault> {
     parts.open(role, writable).map_err(|error| Fault::Open { role, reason: format!("{error:?}") })
@@ -63,24 +67,24 @@ impl PartWriter {
     /// A writer for the place of `part` in `slot`; `None` for parts that no slot holds.
     pub(crate) fn new(part: PartKind, slot: Slot) -> Option<Self> {
         let (role, start) = place(part, slot)?;
-        Some(Self { role, at: start.0, carry: Vec::with_capacity(block()) })
+        Some(Self { role, at: start.0, carry: Vec::with_capacity(UNIT) })
     }
 
     /// Takes the next bytes of the part.
     pub(crate) fn write<P: Partitions>(&mut self, parts: &mut P, mut bytes: &[u8]) -> Result<(), Fault> {
         if !self.carry.is_empty() {
-            let wanted = block().saturating_sub(self.carry.len()).min(bytes.len());
+            let wanted = UNIT.saturating_sub(self.carry.len()).min(bytes.len());
             let (head, rest) = bytes.split_at_checked(wanted).unwrap_or_default();
             self.carry.extend_from_slice(head);
             bytes = rest;
-            if self.carry.len() == block() {
+            if self.carry.len() == UNIT {
                 let carry = core::mem::take(&mut self.carry);
                 self.put(parts, &carry)?;
                 self.carry = carry;
                 self.carry.clear();
             }
         }
-        let whole = bytes.len().saturating_sub(bytes.len() % block());
+        let whole = bytes.len().saturating_sub(bytes.len() % UNIT);
         let (whole, tail) = bytes.split_at_checked(whole).unwrap_or_default();
         if !whole.is_empty() {
             self.put(parts, whole)?;
@@ -107,11 +111,6 @@ impl PartWriter {
         self.at = self.at.saturating_add(sectors(bytes.len() as u64));
         Ok(())
     }
-}
-
-/// The unit of writing: a dm-verity block, which is also the kernel's page.
-fn block() -> usize {
-    usize::try_from(BLOCK).unwrap_or(SECTOR)
 }
 
 /// Makes a slot whose parts were written a firmware that boots: verifies the parts as the disk has them, then writes
