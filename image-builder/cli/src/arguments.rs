@@ -11,15 +11,26 @@ usage:
   evener-image build --board NAME [options]   firmware bundle and disk images
       --out DIR            where they go (default: out/ in the source tree)
       --sign-with FILE     secret key (default: the development key, made on first use)
+      --sign-for PUB       leave the signature out, because this key is on another machine; no disk images
+      --keyset FILE        the keys that loader and firmware trust (default: for a release
+                           image-builder/keyset.toml, if there is one; else the key that signs)
       --release            mark as a release; refuses development keys; implies --locked
       --locked             a source other than the locked one is an error
       --kernel-source TAR  Linux source to use instead of the cached or Debian's
+  evener-image disk BUNDLE --board NAME [--out DIR] [--key PUB]
+                                              disk images of a bundle that was signed elsewhere
   evener-image kernel [--locked] [--kernel-source TAR]
                                               only the kernel
   evener-image inspect FILE [--key PUB]       says what is in a bundle, slot, raw or qcow2 disk
   evener-image verify FILE --key PUB          exit code 0 only if every signature and digest holds
+  evener-image sign FILE --digest             what is to be signed
+  evener-image sign --key SECRET --digest HEX the signature, where the key is; needs nothing else there
+  evener-image sign FILE --signature HEX|FILE [--key PUB]
+                                              puts the signature in, if it is right
   evener-image keys init [--production] [NAME]
                                               makes a key (default: the development key)
+  evener-image keys list                      the keys on this machine
+  evener-image keys set FILE                  says what is in a keyset file, and whether it makes sense
 
 Keys are in ${XDG_CONFIG_HOME:-~/.config}/evener/keys, built kernels in ${XDG_CACHE_HOME:-~/.cache}/evener.
 Exit codes: 0 done, 1 failed or not verified, 64 wrong usage.
@@ -30,8 +41,14 @@ Exit codes: 0 done, 1 failed or not verified, 64 wrong usage.
 pub(crate) enum Command {
     Help,
     KeysInit { name: String, production: bool },
+    KeysList,
+    KeysSet { file: PathBuf },
     Kernel(Build),
     Build(Build),
+    Disk(Disk),
+    ShowDigest { file: PathBuf },
+    SignDigest { key: PathBuf, digest: String },
+    PutSignatureIn { file: PathBuf, signature: String, key: Option<PathBuf> },
     Inspect { file: PathBuf, key: Option<PathBuf> },
     Verify { file: PathBuf, key: PathBuf },
 }
@@ -42,9 +59,20 @@ pub(crate) struct Build {
     pub(crate) board: String,
     pub(crate) out: Option<PathBuf>,
     pub(crate) sign_with: Option<PathBuf>,
+    pub(crate) sign_for: Option<PathBuf>,
+    pub(crate) keyset: Option<PathBuf>,
     pub(crate) release: bool,
     pub(crate) locked: bool,
     pub(crate) kernel_source: Option<PathBuf>,
+}
+
+/// Options of `disk`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Disk {
+    pub(crate) bundle: PathBuf,
+    pub(crate) board: String,
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// What is wrong with the arguments.
@@ -105,6 +133,11 @@ impl Words {
         self.value(name).map(PathBuf::from)
     }
 
+    fn text(&mut self, name: &str) -> Result<Option<String>, Usage> {
+        let value = self.value(name).map(OsString::into_string);
+        value.transpose().map_err(|_| Usage(format!("{name} is not text")))
+    }
+
     fn flag(&self, name: &str) -> bool {
         self.flags.contains(&name)
     }
@@ -142,20 +175,28 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Com
             let key = words.path("--key").ok_or_else(|| Usage("verify needs --key PUB".to_owned()))?;
             Ok(Command::Verify { key, file: words.only("FILE")?.into() })
         }
+        "disk" => disk(arguments),
+        "sign" => sign(arguments),
         "keys" => keys(arguments),
         other => Err(Usage(format!("unknown command \"{other}\""))),
     }
 }
 
 fn build(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
-    let options = ["--board", "--out", "--sign-with", "--kernel-source"];
+    let options = ["--board", "--out", "--sign-with", "--sign-for", "--keyset", "--kernel-source"];
     let mut words = Words::split(arguments, &options, &["--release", "--locked"])?;
     words.nothing_else()?;
-    let board = words.value("--board").ok_or_else(|| Usage("build needs --board NAME".to_owned()))?;
+    let board = words.text("--board")?.ok_or_else(|| Usage("build needs --board NAME".to_owned()))?;
+    let (sign_with, sign_for) = (words.path("--sign-with"), words.path("--sign-for"));
+    if sign_with.is_some() && sign_for.is_some() {
+        return Err(Usage("--sign-with and --sign-for: the key is here or elsewhere, not both".to_owned()));
+    }
     Ok(Command::Build(Build {
-        board: board.into_string().map_err(|_| Usage("--board is not text".to_owned()))?,
+        board,
         out: words.path("--out"),
-        sign_with: words.path("--sign-with"),
+        sign_with,
+        sign_for,
+        keyset: words.path("--keyset"),
         release: words.flag("--release"),
         // What a release is made of must be what the tree names.
         locked: words.flag("--locked") || words.flag("--release"),
@@ -173,10 +214,55 @@ fn kernel(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
     }))
 }
 
-fn keys(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
-    if arguments.next().as_deref() != Some("init".as_ref()) {
-        return Err(Usage("keys has one command: init".to_owned()));
+fn disk(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
+    let mut words = Words::split(arguments, &["--board", "--out", "--key"], &[])?;
+    let board = words.text("--board")?.ok_or_else(|| Usage("disk needs --board NAME".to_owned()))?;
+    let (out, key) = (words.path("--out"), words.path("--key"));
+    Ok(Command::Disk(Disk { bundle: words.only("BUNDLE")?.into(), board, out, key }))
+}
+
+/// Three things in one order of work; which one is told by what is given.
+fn sign(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
+    let arguments: Vec<OsString> = arguments.collect();
+    let given = |name: &str| {
+        let starts = |word: &OsString| word.to_str().is_some_and(|w| w.split('=').next() == Some(name));
+        arguments.iter().any(starts)
+    };
+    if given("--signature") {
+        let mut words = Words::split(arguments.into_iter(), &["--signature", "--key"], &[])?;
+        let signature = words.text("--signature")?.unwrap_or_default();
+        let key = words.path("--key");
+        return Ok(Command::PutSignatureIn { file: words.only("FILE")?.into(), signature, key });
     }
+    if given("--key") {
+        let mut words = Words::split(arguments.into_iter(), &["--key", "--digest"], &[])?;
+        words.nothing_else()?;
+        let digest = words.text("--digest")?;
+        let digest = digest.ok_or_else(|| Usage("sign --key SECRET needs --digest HEX".to_owned()))?;
+        return Ok(Command::SignDigest { key: words.path("--key").unwrap_or_default(), digest });
+    }
+    let mut words = Words::split(arguments.into_iter(), &[], &["--digest"])?;
+    if !words.flag("--digest") {
+        return Err(Usage(
+            "sign needs --digest, or --signature HEX|FILE, or --key SECRET --digest HEX".to_owned(),
+        ));
+    }
+    Ok(Command::ShowDigest { file: words.only("FILE")?.into() })
+}
+
+fn keys(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
+    match arguments.next().unwrap_or_default().to_str().unwrap_or_default() {
+        "init" => keys_init(arguments),
+        "list" => {
+            Words::split(arguments, &[], &[])?.nothing_else()?;
+            Ok(Command::KeysList)
+        }
+        "set" => Ok(Command::KeysSet { file: Words::split(arguments, &[], &[])?.only("FILE")?.into() }),
+        _ => Err(Usage("keys has three commands: init, list, set".to_owned())),
+    }
+}
+
+fn keys_init(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
     let mut words = Words::split(arguments, &[], &["--production"])?;
     let production = words.flag("--production");
     let name = match (words.rest.is_empty(), production) {
@@ -224,11 +310,31 @@ mod tests {
             ("inspect", "FILE is missing"),
             ("inspect a b", "unexpected b"),
             ("verify a", "needs --key"),
-            ("keys", "one command: init"),
+            ("keys", "three commands: init, list, set"),
+            ("keys set", "FILE is missing"),
+            ("build --board a --sign-with b --sign-for c", "not both"),
+            ("disk x", "disk needs --board"),
+            ("sign x", "sign needs --digest"),
+            ("sign x --key y", "unexpected x"),
+            ("sign --key y", "needs --digest HEX"),
+            ("sign --signature ab", "FILE is missing"),
             ("keys init --production", "needs a NAME"),
         ] {
             let usage = words(line).unwrap_err().to_string();
             assert!(usage.contains(what), "{line}: {usage}");
+        }
+    }
+
+    #[test]
+    fn the_three_steps_of_signing_elsewhere_are_told_apart() {
+        assert_eq!(words("sign x --digest"), Ok(Command::ShowDigest { file: "x".into() }));
+        let sign = Command::SignDigest { key: "k".into(), digest: "ab".to_owned() };
+        assert_eq!(words("sign --key k --digest ab"), Ok(sign));
+        for (line, key) in
+            [("sign x --signature ab", None), ("sign --key=p --signature=ab x", Some("p".into()))]
+        {
+            let put_in = Command::PutSignatureIn { file: "x".into(), signature: "ab".to_owned(), key };
+            assert_eq!(words(line), Ok(put_in), "{line}");
         }
     }
 

@@ -11,16 +11,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use evener_formats::{bundle, qcow2};
 use evener_keys::PublicKey;
-use evener_manifest::{Keyset, emit_keyset};
+use evener_manifest::{Keyset, MAX_KEYS, emit_keyset};
 
 mod disk;
 mod firmware;
 mod source;
 
 use source::{OnDisk, Qcow2Disk, RawDisk};
-
-/// The most keys that a keyset holds.
-const MAX_KEYS: usize = 16;
 
 /// Lines to read, and faults.
 #[derive(Debug, Default)]

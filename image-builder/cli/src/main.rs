@@ -1,4 +1,4 @@
-//! `evener-image`: makes keys, builds firmware and disk images, says what is in a file, checks it.
+//! `evener-image`: makes keys, builds and signs firmware and disk images, says what is in a file, checks it.
 //!
 //! The only program of the image builder; everything it does is in the crates below it, this one
 //! parses arguments, prints, and maps errors to exit codes: 0 done, 1 failed (or not verified), 64
@@ -9,14 +9,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use evener_board::Board;
-use evener_keys::{KeyFolder, PublicKey, SigningKey};
-use evener_recipes::{Order, Shop, Signer, build, kernel};
+use evener_keys::PublicKey;
+use evener_manifest::{MAX_KEYS, emit_keyset};
+use evener_recipes::{Images, Order, Shop, build, disks, kernel};
 
 mod arguments;
 mod inspect;
+mod keys;
 mod say;
+mod sign;
 
-use arguments::{Build, Command, USAGE};
+use arguments::{Build, Command, Disk, USAGE};
 use say::Console;
 
 fn main() -> ExitCode {
@@ -32,9 +35,17 @@ fn main() -> ExitCode {
             say::line(USAGE.trim_end());
             Ok(true)
         }
-        Command::KeysInit { name, production } => keys_init(&name, production),
+        Command::KeysInit { name, production } => keys::init(&name, production).map(|()| true),
+        Command::KeysList => keys::list().map(|()| true),
+        Command::KeysSet { file } => keys::show_set(&file).map(|()| true),
         Command::Kernel(order) => build_kernel(&order),
         Command::Build(order) => build_images(&order),
+        Command::Disk(order) => build_disks(&order),
+        Command::ShowDigest { file } => sign::digest(&file).map(|said| told(&said)),
+        Command::SignDigest { key, digest } => sign::sign_digest(&key, &digest).map(|said| told(&said)),
+        Command::PutSignatureIn { file, signature, key } => {
+            put_signature_in(&file, &signature, key.as_deref())
+        }
         Command::Inspect { file, key } => inspect_file(&file, key.as_deref()),
         Command::Verify { file, key } => verify_file(&file, &key),
     };
@@ -48,10 +59,6 @@ fn main() -> ExitCode {
     }
 }
 
-fn keys() -> anyhow::Result<KeyFolder> {
-    KeyFolder::of_the_user().context("no home directory ($HOME)")
-}
-
 fn xdg(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
     let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = match set {
@@ -59,16 +66,6 @@ fn xdg(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
         None => std::env::home_dir().context("no home directory ($HOME)")?.join(default),
     };
     Ok(folder.join("evener"))
-}
-
-fn keys_init(name: &str, production: bool) -> anyhow::Result<bool> {
-    let keys = keys()?;
-    let key = keys.create(name, !production)?;
-    let kind = if production { "production" } else { "development" };
-    say::line(&format!("{kind} key {} made", key.public().id()));
-    say::line(&format!("  secret  {} (readable by you only; keep it)", keys.secret_path(name).display()));
-    say::line(&format!("  public  {}", keys.public_path(name).display()));
-    Ok(true)
 }
 
 /// The nearest directory upwards that is Evener's source tree.
@@ -107,8 +104,8 @@ fn build_images(order: &Build) -> anyhow::Result<bool> {
     let console = Console::new();
     let shop = shop(&console, order)?;
     let board = read_board(&shop.workspace, &order.board)?;
-    let key = signing_key(order, &console)?;
-    let keyset = key.keyset(order.release)?;
+    let key = keys::choose(order, &console)?;
+    let keyset = keys::keyset(order, &key, &shop.workspace)?;
     let out = order.out.clone().unwrap_or_else(|| shop.workspace.join("out"));
     let kernel_source = order.kernel_source.as_deref();
     let images = build(
@@ -116,12 +113,45 @@ fn build_images(order: &Build) -> anyhow::Result<bool> {
         &Order {
             board: &board,
             out: &out,
-            signer: Signer::Here(&key),
+            signer: key.signer(),
             keyset: &keyset,
             release: order.release,
             kernel_source,
         },
     )?;
+    tell(&images)?;
+    if order.sign_for.is_some() {
+        say::line(&format!("next: evener-image sign {} --digest", images.bundle.display()));
+    }
+    Ok(true)
+}
+
+/// Disks of a firmware whose signature came later.
+fn build_disks(order: &Disk) -> anyhow::Result<bool> {
+    let console = Console::new();
+    let shop = shop(&console, &Build::default())?;
+    let board = read_board(&shop.workspace, &order.board)?;
+    let entries: Vec<_> = keys::known(order.key.as_deref())?.iter().map(PublicKey::entry).collect();
+    let keyset = emit_keyset(false, entries.get(..MAX_KEYS).unwrap_or(&entries))?;
+    let out = order.out.clone().unwrap_or_else(|| shop.workspace.join("out"));
+    tell(&disks(&shop, &board, &out, &order.bundle, &keyset)?)?;
+    Ok(true)
+}
+
+/// The result goes where a program reads it, the rest to the terminal.
+fn told(told: &sign::Told) -> bool {
+    say::note(&told.notes);
+    say::line(&told.result);
+    true
+}
+
+fn put_signature_in(file: &Path, signature: &str, key: Option<&Path>) -> anyhow::Result<bool> {
+    let signed = sign::put_in(file, signature, key, &keys::folder()?)?;
+    say::line(&format!("{}: signed and verified", signed.display()));
+    Ok(true)
+}
+
+fn tell(images: &Images) -> anyhow::Result<()> {
     for (part, bytes) in &images.sizes {
         say::line(&format!("{part:<12} {bytes:>10} bytes"));
     }
@@ -129,7 +159,7 @@ fn build_images(order: &Build) -> anyhow::Result<bool> {
         let about = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
         say::line(&format!("{:<12} {:>10} bytes  {}", "wrote", about.len(), path.display()));
     }
-    Ok(true)
+    Ok(())
 }
 
 fn read_board(workspace: &Path, name: &str) -> anyhow::Result<Board> {
@@ -139,38 +169,14 @@ fn read_board(workspace: &Path, name: &str) -> anyhow::Result<Board> {
     Board::parse(&text).with_context(|| path.display().to_string())
 }
 
-/// The key given, or the development key, made now if this is the first build.
-fn signing_key(order: &Build, console: &Console) -> anyhow::Result<SigningKey> {
-    if let Some(path) = &order.sign_with {
-        return Ok(SigningKey::read(path)?);
-    }
-    anyhow::ensure!(
-        !order.release,
-        "a release is signed with a production key: --sign-with FILE (evener-image keys init --production NAME makes one)"
-    );
-    let (key, made) = keys()?.development()?;
-    if made {
-        console.note(&format!("made development key {} (for this machine only)", key.public().id()));
-    }
-    Ok(key)
-}
-
-/// Keys to check with: the one given, else every public key in the key directory.
-fn public_keys(key: Option<&Path>) -> anyhow::Result<Vec<PublicKey>> {
-    match key {
-        Some(path) => Ok(vec![PublicKey::read(path)?]),
-        None => Ok(keys()?.public_keys().into_iter().map(|(_, key)| key).collect()),
-    }
-}
-
 fn inspect_file(file: &Path, key: Option<&Path>) -> anyhow::Result<bool> {
-    let report = inspect::file(file, &public_keys(key)?)?;
+    let report = inspect::file(file, &keys::known(key)?)?;
     say::line(report.text().trim_end());
     Ok(true)
 }
 
 fn verify_file(file: &Path, key: &Path) -> anyhow::Result<bool> {
-    let report = inspect::file(file, &public_keys(Some(key))?)?;
+    let report = inspect::file(file, &keys::known(Some(key))?)?;
     if report.faults().is_empty() {
         let not_covered = report.not_covered().join("; ");
         let besides =

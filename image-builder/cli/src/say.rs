@@ -11,6 +11,11 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// Prints an explanation: to the terminal, not into what a program reads.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints an error.
 pub(crate) fn error(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "evener-image: {text}");

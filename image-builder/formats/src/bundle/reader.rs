@@ -2,6 +2,8 @@
 //!
 //! Push style and without IO: an HTTP upload, a file and a test feed it alike, in pieces of any size.
 
+use std::ops::Range;
+
 use evener_manifest::{AREA_BYTES, Header, Keyset, ManifestError, Part, PartCheck, PartKind};
 
 use super::{
@@ -277,6 +279,21 @@ impl<'k> Reader<'k> {
         self.expected = verified.parts().collect();
         Ok(())
     }
+}
+
+/// Where manifest and signature lie in a file, in bytes. Nothing is verified: for those who put the signature in.
+///
+/// # Errors
+/// [`BundleError::Magic`], [`BundleError::Header`], [`BundleError::Format`] or [`BundleError::Truncated`].
+pub fn manifest_area(file: &[u8]) -> Result<Range<usize>, BundleError> {
+    if !file.starts_with(MAGIC) {
+        return Err(BundleError::Magic);
+    }
+    let truncated = BundleError::Truncated(file.len() as u64);
+    let area = sections(file.get(..HEADER_BYTES).ok_or(truncated)?)?;
+    let size = area.first().and_then(|section| usize::try_from(section.size).ok()).ok_or(truncated)?;
+    let range = HEADER_BYTES..HEADER_BYTES.saturating_add(size);
+    if range.end > file.len() { Err(truncated) } else { Ok(range) }
 }
 
 /// Reads and checks the section table.

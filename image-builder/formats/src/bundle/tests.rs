@@ -148,6 +148,16 @@ fn a_wrong_file_a_short_one_and_a_later_format_are_told_apart() {
 }
 
 #[test]
+fn the_manifest_is_found_without_its_signature() {
+    let parts = parts();
+    let area = area(&parts);
+    let file = flat(&encode(&area, &parts).unwrap());
+    assert_eq!(file[manifest_area(&file).unwrap()], area);
+    assert_eq!(manifest_area(b"PK"), Err(BundleError::Magic));
+    assert_eq!(manifest_area(&file[..600]), Err(BundleError::Truncated(600)));
+}
+
+#[test]
 fn nothing_rides_along_behind_the_signature() {
     let parts = parts();
     let mut area = area(&parts);
