@@ -23,7 +23,7 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use evener_disk::{Blocks, Lba, SECTOR};
@@ -54,6 +54,16 @@ pub enum Moment {
     Write(u64),
     /// Before the so many-th next flush, from 0, is done.
     Flush(u64),
+    /// After this time, whatever the unit is doing then.
+    After(Duration),
+}
+
+/// A [`Moment`], no longer counted from when it was said.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Write(u64),
+    Flush(u64),
+    At(Instant),
 }
 
 /// The disk. It is served until it is dropped; one unit at a time uses it.
@@ -74,8 +84,8 @@ struct Shared {
 struct State {
     cache: Cache,
     counts: Counts,
-    /// Counts at which the power fails.
-    cut_at: Option<Moment>,
+    /// When the power fails.
+    cut_at: Option<Due>,
     cut: bool,
     closed: bool,
     /// How often there was power again: what a dead unit has still in its socket does not count.
@@ -142,9 +152,12 @@ impl VolatileDisk {
         let mut state = self.shared.lock();
         let counts = state.counts;
         state.cut_at = Some(match moment {
-            Moment::Write(n) => Moment::Write(counts.writes.saturating_add(n)),
-            Moment::Flush(n) => Moment::Flush(counts.flushes.saturating_add(n)),
+            Moment::Write(n) => Due::Write(counts.writes.saturating_add(n)),
+            Moment::Flush(n) => Due::Flush(counts.flushes.saturating_add(n)),
+            Moment::After(time) => Due::At(Instant::now() + time),
         });
+        drop(state);
+        self.shared.changed.notify_all();
     }
 
     /// The power fails now.
@@ -158,14 +171,24 @@ impl VolatileDisk {
     /// # Errors
     /// When it has not within `limit`: the unit did not write so much.
     pub fn wait_cut(&self, limit: Duration) -> Result<()> {
-        let state = self.shared.lock();
-        let (state, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(state, limit, |state| !state.cut)
-            .unwrap_or_else(PoisonError::into_inner);
-        ensure!(state.cut, "the power did not fail within {limit:?}: {:?}", state.counts);
-        Ok(())
+        let deadline = Instant::now() + limit;
+        let mut state = self.shared.lock();
+        loop {
+            let now = Instant::now();
+            if let Some(Due::At(at)) = state.cut_at {
+                state.cut |= now >= at;
+            }
+            if state.cut {
+                return Ok(());
+            }
+            ensure!(now < deadline, "the power did not fail within {limit:?}: {:?}", state.counts);
+            let until = match state.cut_at {
+                Some(Due::At(at)) => at.min(deadline),
+                _ => deadline,
+            };
+            let waited = self.shared.changed.wait_timeout(state, until.saturating_duration_since(now));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Power again, after the unit was dropped: what was not flushed is lost as `seed` decides.
@@ -279,8 +302,9 @@ impl Shared {
 impl State {
     fn fails_before(&self, what: &What) -> bool {
         match (self.cut_at, what) {
-            (Some(Moment::Write(n)), What::Write { .. }) => self.counts.writes >= n,
-            (Some(Moment::Flush(n)), What::Flush) => self.counts.flushes >= n,
+            (Some(Due::Write(n)), What::Write { .. }) => self.counts.writes >= n,
+            (Some(Due::Flush(n)), What::Flush) => self.counts.flushes >= n,
+            (Some(Due::At(at)), _) => Instant::now() >= at,
             _ => false,
         }
     }

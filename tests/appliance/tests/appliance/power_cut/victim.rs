@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use evener_appliance::{Api, BOOT_WITHIN, Network, PASSWORD, SERVERS, Turn, UNIT, log_path, raw_disk};
-use evener_disk::{PartitionMap, Role};
+use evener_disk::{PartitionMap, Role, Slot};
+use evener_keys::KeyFolder;
 use evener_lab::{Loss, Machine, Random, Unit, VolatileDisk, WebServer, config_medium};
-use evener_manifest::Version;
-use evener_slot_table::{SlotTable, load};
+use evener_manifest::{Keyset, Version};
+use evener_slot_table::{SlotState, SlotTable, load};
+use evener_slots::{MappedDisk, check};
 use serde_json::{Value, json};
 
 use crate::{SERVE_WITHIN, ask};
@@ -36,7 +38,7 @@ pub(super) struct Cut {
 pub(super) struct Victim {
     name: String,
     pub(super) network: Network,
-    pub(super) disk: VolatileDisk,
+    pub(super) disk: Arc<VolatileDisk>,
     pub(super) api: Arc<Api>,
     pub(super) random: Random,
     unit: Option<Unit>,
@@ -56,7 +58,7 @@ impl Victim {
         let network = Network::new()?;
         let servers = [0, 1].map(|n| WebServer::named(Arc::clone(&network.servers[n]), 8080, NAMES[n]));
         let [one, two] = servers;
-        let disk = VolatileDisk::over(&raw_disk(folder.path())?)?;
+        let disk = Arc::new(VolatileDisk::over(&raw_disk(folder.path())?)?);
         let api = Arc::new(Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD));
         let mut victim = Self {
             name: name.to_owned(),
@@ -101,15 +103,16 @@ impl Victim {
 
     /// Switches the unit on and waits until it serves, as it must after each cut.
     pub(super) fn come_back(&mut self) -> Result<()> {
-        self.check_table()?;
+        self.check_disk()?;
         self.switch_on()?;
         let back_after = self.wait_until_serving()?;
         if let Some(cut) = self.cuts.last_mut() {
             cut.back_after = back_after;
         }
-        self.check_table()?;
+        self.check_disk()?;
         let status = self.api.wait_until_served(BOOT_WITHIN)?;
         ensure!(status["silent"] == json!([]), "after {back_after:?} services are silent: {status}");
+        ensure!(status["firmware"]["running"] != "R", "it is in rescue: {status}");
         Ok(())
     }
 
@@ -149,7 +152,7 @@ impl Victim {
         let loss = self.disk.power_on(self.random.number())?;
         self.cuts.push(Cut { phase, loss, back_after: Duration::ZERO });
         println!("{}: cut {} in {phase}: {loss:?}", self.name, self.cuts.len());
-        done.map_err(|_| anyhow::anyhow!("the client failed"))
+        done.map_err(|_| anyhow!("the client failed"))
     }
 
     /// Asks the service until both servers have answered; the time since power-on.
@@ -172,22 +175,33 @@ impl Victim {
         }
     }
 
-    /// The slot table on the disk as it is now: whole, and its floor not lower than it was.
-    pub(super) fn check_table(&mut self) -> Result<SlotTable> {
-        let table = self.table()?;
+    /// The slot table on the disk as it is now: whole, its floor not lower than it was, and what it says may boot is
+    /// there, every byte of it.
+    pub(super) fn check_disk(&mut self) -> Result<SlotTable> {
+        // A copy, so that looking changes nothing of what a running unit has not flushed.
+        let mut disk = self.disk.copy()?;
+        let map = PartitionMap::read(&mut disk).map_err(|error| anyhow!("partition table: {error:?}"))?;
+        let mut partition = map.window(&mut disk, Role::SlotTable).context("there is no slot table")?;
+        let loaded = load(&mut partition);
+        let table = loaded.table.with_context(|| format!("no valid slot table: {:?}", loaded.copies))?;
         ensure!(!table.degraded, "the slot table was lost: {table:?}");
         ensure!(table.floor >= self.floor, "the floor fell from {} to {}", self.floor, table.floor);
         self.floor = table.floor;
+        let keys = KeyFolder::of_the_user().context("no home directory")?.development()?.0.keyset(false)?;
+        let keys = Keyset::parse(&keys).map_err(|error| anyhow!("keyset: {error}"))?;
+        let mut parts = MappedDisk::new(disk, map);
+        for slot in Slot::ALL {
+            let record = table.slot(slot);
+            if matches!(record.state, SlotState::Trial | SlotState::Confirmed) {
+                let facts = check(&mut parts, slot, &keys)
+                    .with_context(|| format!("slot {slot} is {} and not whole", record.state))?;
+                ensure!(
+                    facts.digest == record.digest,
+                    "slot {slot} holds another firmware than its record says"
+                );
+            }
+        }
         Ok(table)
-    }
-
-    fn table(&mut self) -> Result<SlotTable> {
-        // A copy, so that looking changes nothing of what a running unit has not flushed.
-        let mut disk = self.disk.copy()?;
-        let map = PartitionMap::read(&mut disk).map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        let mut partition = map.window(&mut disk, Role::SlotTable).context("no slot table")?;
-        let loaded = load(&mut partition);
-        loaded.table.with_context(|| format!("no valid slot table: {:?}", loaded.copies))
     }
 
     /// `firmware` of the unit's status.
