@@ -26,6 +26,12 @@ pub fn log_path(name: &str) -> PathBuf {
     out().join("log/appliance").join(format!("{name}.log"))
 }
 
+/// Where `make prove` leaves the figures called `name`, until it has collected them.
+#[must_use]
+pub fn proof_path(name: &str) -> PathBuf {
+    out().join("proof").join(format!("{name}.json"))
+}
+
 /// A disk in `folder` with the image's content; with `size_mib`, a larger one.
 ///
 /// # Errors

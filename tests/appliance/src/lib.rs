@@ -6,6 +6,7 @@
 
 mod api;
 mod firmware;
+mod hand;
 mod image;
 mod network;
 mod turn;
@@ -14,7 +15,8 @@ mod webdriver;
 pub use api::{Answer, Api};
 pub use evener_sick::{HAND_PORT, Sickness};
 pub use firmware::TestFirmware;
-pub use image::{fresh_disk, log_path, raw_disk, shipped_image};
+pub use hand::Hand;
+pub use image::{fresh_disk, log_path, proof_path, raw_disk, shipped_image};
 pub use network::{CLIENT, GATEWAY, Network, PASSWORD, SERVERS, UNIT};
 pub use turn::Turn;
 pub use webdriver::{Browser, View};
