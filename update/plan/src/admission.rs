@@ -39,6 +39,14 @@ pub fn admit(offer: &Statement, unit: &UnitFacts, even_if_it_failed: bool) -> Re
         );
         return Err(Refusal::new(Code::LoaderTooOld, words));
     }
+    // Our own keyset may be ahead of the loader's (docs/decisions/005-changing-keys.md).
+    if unit.loader_keys.is_some_and(|keys| !keys.trust(offer.signer)) {
+        let words = format!(
+            "{} is signed with key {}, which this unit's loader does not know and would not start",
+            offer.version, offer.signer
+        );
+        return Err(Refusal::new(Code::UnknownToLoader, words));
+    }
     let slot = target(running, table, unit)?;
     fits(offer, unit, slot)?;
     let although_it_failed = has_failed(offer.digest, table, &unit.failed);

@@ -55,11 +55,13 @@ pub enum Code {
     SlotsUnknown = 23,
     /// The rescue slot holds nothing that could be started.
     NoRescue = 24,
+    /// Signed with a key that the running firmware trusts and the loader does not know.
+    UnknownToLoader = 25,
 }
 
 impl Code {
     /// All codes by number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NotAFirmware,
         Self::Truncated,
         Self::Damaged,
@@ -84,6 +86,7 @@ impl Code {
         Self::OnTrial,
         Self::SlotsUnknown,
         Self::NoRescue,
+        Self::UnknownToLoader,
     ];
 
     /// The code's number, from 1.
@@ -120,6 +123,7 @@ impl Code {
             Self::OnTrial => "on-trial",
             Self::SlotsUnknown => "slots-unknown",
             Self::NoRescue => "no-rescue",
+            Self::UnknownToLoader => "unknown-to-loader",
         }
     }
 
@@ -151,6 +155,7 @@ impl Code {
             Self::OnTrial => "the running firmware has not proved itself yet",
             Self::SlotsUnknown => "the state of the slots is not known",
             Self::NoRescue => "the rescue slot holds no firmware that may be started",
+            Self::UnknownToLoader => "signed with a key that the unit's loader does not know",
         }
     }
 
@@ -192,6 +197,9 @@ impl Code {
                 "Restart the unit: its loader derives the slot table anew. If it comes back, check the disk."
             }
             Self::NoRescue => "Install a firmware; the rescue slot is refreshed once it is confirmed.",
+            Self::UnknownToLoader => {
+                "Use a version that was signed with the key before, or write the disk anew from an image that brings the new key."
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the decisions are made from.
 
 use evener_disk::Slot;
-use evener_manifest::{PartKind, Verified, Version, permits};
+use evener_handoff::LoaderKeys;
+use evener_manifest::{KeyId, PartKind, Verified, Version, permits};
 use evener_slot_table::{SlotFacts, SlotRecord, SlotState, SlotTable};
 
 /// What a verified manifest says that decides about its installation.
@@ -15,6 +16,8 @@ pub struct Statement {
     pub installable_from: Version,
     /// The oldest loader that may start it.
     pub min_loader: Version,
+    /// The key that signed it.
+    pub signer: KeyId,
     /// SHA-256 of the manifest: its identity.
     pub digest: [u8; 32],
     /// Size of the kernel in bytes.
@@ -31,6 +34,7 @@ impl From<&Verified<'_>> for Statement {
             floor: verified.floor(),
             installable_from: verified.installable_from(),
             min_loader: verified.min_loader(),
+            signer: verified.key().id,
             digest: verified.digest(),
             kernel: size(PartKind::Kernel),
             rootfs: size(PartKind::Rootfs),
@@ -56,6 +60,8 @@ pub struct UnitFacts {
     pub version: Version,
     /// The loader's version.
     pub loader: Version,
+    /// The keys that the loader trusts; `None` where it does not say.
+    pub loader_keys: Option<LoaderKeys>,
     /// The slot table; `None` when no copy of it is valid.
     pub table: Option<SlotTable>,
     /// For A, B, R what the manifest in the slot says, if it verifies.

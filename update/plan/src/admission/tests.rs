@@ -1,6 +1,6 @@
 use super::*;
 use crate::Room;
-use evener_manifest::Version;
+use evener_manifest::{KeyId, Version};
 use evener_slot_table::{Failure, FailureReason, SlotRecord, TRIES};
 
 /// The versions of the downgrade rule, each with the floor it carries.
@@ -20,6 +20,7 @@ fn statement((version, floor): (Version, Version)) -> Statement {
         floor,
         installable_from: Version::default(),
         min_loader: Version::default(),
+        signer: KeyId([1; 8]),
         digest: [u8::try_from(patch).unwrap(); 32],
         kernel: ROOM.kernel,
         rootfs: ROOM.rootfs,
@@ -47,6 +48,7 @@ fn unit() -> UnitFacts {
         running: Some(Slot::A),
         version: held[0].version,
         loader: Version([0, 1, 0, 0]),
+        loader_keys: None,
         table: Some(table),
         manifests: held.map(|statement| Some(facts(&statement))),
         room: [ROOM; 3],
