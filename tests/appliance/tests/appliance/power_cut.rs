@@ -12,11 +12,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use evener_appliance::TestFirmware;
+use evener_appliance::{TestFirmware, proof_path};
 use evener_lab::{Moment, Random};
 use serde_json::{Value, json};
 use update::{Phase, Update};
-use victim::Victim;
+use victim::{Cut, Victim};
 
 /// A cut that was to happen at a certain write happens after this time if there is no such write.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -86,6 +86,10 @@ fn cut_in_a_change(victim: &mut Victim) -> Result<()> {
 
 /// The version that is updated to. Its floor is itself, so every slot gets it.
 const NEW: &str = "0.2.0";
+/// Updates that `make prove` cuts, each in another unit.
+const UPDATES: usize = 6;
+/// Cuts that it makes in them at least.
+const AT_LEAST: usize = 40;
 
 #[test]
 fn an_update_that_is_cut_comes_to_its_end_all_the_same() {
@@ -99,19 +103,79 @@ fn an_update_that_is_cut_comes_to_its_end_all_the_same() {
         let mut random = Random::new(seed);
         let first = random.index(2);
         let plan = [Phase::ALL[first], Phase::ALL[2 + random.index(2)]];
-        let cuts = run("cut-update", seed, &plan, &file, false).unwrap_or_else(|error| panic!("{error:#}"));
+        let (cuts, outcome) = run("cut-update", seed, &plan, &file, false);
+        outcome.unwrap_or_else(|error| panic!("after {cuts:#?}: {error:#}"));
         println!("{cuts:#?}");
     }
 }
 
-/// One unit, one update, these cuts.
-fn run(name: &str, seed: u64, plan: &[Phase], file: &Path, to_the_end: bool) -> Result<Vec<victim::Cut>> {
-    let mut victim = Victim::new(name, seed)?;
+/// One unit, one update, these cuts. What went wrong comes with the cuts that were made before.
+fn run(name: &str, seed: u64, plan: &[Phase], file: &Path, to_the_end: bool) -> (Vec<Cut>, Result<()>) {
+    let mut victim = match Victim::new(name, seed) {
+        Ok(victim) => victim,
+        Err(error) => return (Vec::new(), Err(error)),
+    };
     let outcome = Update::new(&mut victim, plan, file, NEW).and_then(|mut update| update.drive(to_the_end));
-    outcome.map_err(|error| error.context(format!("seed {seed}, {:#?}", victim.cuts)))?;
-    Ok(victim.cuts)
+    let outcome = outcome.map_err(|error| error.context(format!("{name}, seed {seed}")));
+    (victim.cuts, outcome)
 }
 
+/// Many units, each with an update that is cut eight times and comes to its end.
+///
+/// A firmware on trial has three boots, so two cuts are all that it survives before it is confirmed.
 fn prove(seed: u64, file: &Path) {
-    let _ = (seed, file);
+    use Phase::{Confirm, Reboot, Refill, TrialBoot, Upload, Verify};
+    const TRIALS: [[Phase; 2]; 3] = [[Reboot, Confirm], [TrialBoot, Confirm], [Reboot, TrialBoot]];
+    let plans: Vec<Vec<Phase>> = (0..UPDATES)
+        .map(|number| {
+            let [one, two] = TRIALS[number % TRIALS.len()];
+            vec![Upload, Upload, Verify, Verify, one, two, Refill, Refill]
+        })
+        .collect();
+    let results: Vec<(Vec<Cut>, Result<()>)> = std::thread::scope(|scope| {
+        let mut numbered = Vec::new();
+        for (number, plan) in plans.iter().enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            let name = format!("cut-update-{}", number + 1);
+            numbered.push(scope.spawn(move || run(&name, seed, plan, file, true)));
+        }
+        let died = || (Vec::new(), Err(anyhow::anyhow!("the test itself failed")));
+        numbered.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect()
+    });
+    for error in results.iter().filter_map(|(_, outcome)| outcome.as_ref().err()) {
+        println!("LOST: {error:#}");
+    }
+    let lost = results.iter().filter(|(_, outcome)| outcome.is_err()).count();
+    let cuts: Vec<&Cut> = results.iter().flat_map(|(cuts, _)| cuts).collect();
+    let figures = figures(seed, lost, &cuts);
+    println!("{figures:#}");
+    let path = proof_path("kills");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, format!("{figures:#}\n")).unwrap();
+    assert_eq!(lost, 0);
+    assert!(cuts.len() >= AT_LEAST, "only {} cuts", cuts.len());
+}
+
+/// What is committed of a run.
+fn figures(seed: u64, lost: usize, cuts: &[&Cut]) -> Value {
+    let by_phase: serde_json::Map<String, Value> = Phase::ALL
+        .into_iter()
+        .map(|phase| {
+            let count = cuts.iter().filter(|cut| cut.phase == phase.words()).count();
+            (phase.words().to_owned(), json!(count))
+        })
+        .collect();
+    let sum = |of: fn(&Cut) -> usize| -> usize { cuts.iter().map(|cut| of(cut)).sum() };
+    let slowest = cuts.iter().map(|cut| cut.back_after).max().unwrap_or_default();
+    json!({
+        "seed": seed,
+        "updates": UPDATES,
+        "qemu_kills": cuts.len(),
+        "qemu_losses": lost,
+        "kills_by_phase": by_phase,
+        "unflushed_writes": sum(|cut| cut.loss.unflushed),
+        "unflushed_writes_that_survived": sum(|cut| cut.loss.survived),
+        "torn_writes": sum(|cut| usize::from(cut.loss.torn)),
+        "slowest_return_seconds": slowest.as_secs(),
+    })
 }
