@@ -29,6 +29,7 @@ pub(crate) fn test(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     verdict.lints(journal, paths)?;
     verdict.unit_tests(journal, paths)?;
     image(journal, paths, &[])?;
+    test_firmware(journal, paths)?;
     verdict.appliance_tests(journal, paths)?;
     Ok(verdict.close(journal))
 }
@@ -53,6 +54,7 @@ pub(crate) fn unit(journal: &mut Journal, paths: &Paths) -> Result<bool> {
 pub(crate) fn appliance(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     setup::prepare(journal, Needs::Test)?;
     image(journal, paths, &[])?;
+    test_firmware(journal, paths)?;
     let mut verdict = Verdict::default();
     verdict.appliance_tests(journal, paths)?;
     Ok(verdict.close(journal))
@@ -62,6 +64,7 @@ pub(crate) fn appliance(journal: &mut Journal, paths: &Paths) -> Result<bool> {
 pub(crate) fn pictures(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     setup::prepare(journal, Needs::Test)?;
     image(journal, paths, &[])?;
+    test_firmware(journal, paths)?;
     let mut test = cargo(paths);
     test.args(["test", "--package", APPLIANCE, "browser"]).env("EVENER_PICTURES", "1");
     let mut verdict = Verdict::default();
@@ -96,6 +99,14 @@ pub(crate) fn image(journal: &mut Journal, paths: &Paths, extra: &[String]) -> R
         bail!("the image was not built ({status})");
     }
     Ok(())
+}
+
+/// Compiles what the firmwares of the tests are made of: a test that needs one would do it, too, but with nobody
+/// seeing what it is waiting for.
+fn test_firmware(journal: &Journal, paths: &Paths) -> Result<()> {
+    let mut maker = cargo(paths);
+    maker.args(["run", "--package", APPLIANCE, "--bin", "evener-test-firmware"]);
+    journal.step("test firmware", &mut maker).map(drop)
 }
 
 /// Takes the named measurements. They print their tables themselves.
