@@ -18,4 +18,4 @@ pub mod proxy;
 mod service;
 pub mod update;
 
-pub use service::{SERVICES_GID, Service};
+pub use service::{RESCUE_MODE, SERVICES_GID, Service};

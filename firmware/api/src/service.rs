@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Group of every service: the sockets between them are open to it and to nobody else.
 pub const SERVICES_GID: u32 = 100;
 
+/// Name of a file in the run directory that is there while the unit is in rescue mode. Init makes it before anybody
+/// starts; then no service address is taken on, so that a partner or a new unit can have it.
+pub const RESCUE_MODE: &str = "rescue-mode";
+
 /// A program of the unit. All of them are the one binary; the first argument picks which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Service {
@@ -30,6 +34,9 @@ impl Service {
     /// Those that init starts, in this order.
     pub const SUPERVISED: [Self; 6] =
         [Self::Net, Self::Control, Self::Checks, Self::Proxy, Self::Web, Self::Update];
+
+    /// Those of them that it starts in rescue mode: the network, local administration and firmware upload.
+    pub const IN_RESCUE: [Self; 4] = [Self::Net, Self::Control, Self::Web, Self::Update];
 
     /// Its name: first argument of the binary, socket file, log prefix.
     #[must_use]

@@ -318,6 +318,19 @@ async fn settings_are_applied_announced_and_outlive_net_and_control() {
     cable.until("it is mended", |eth0, status| has(eth0, second) && status.gateway == Some(gateway)).await;
 }
 
+#[tokio::test]
+async fn a_unit_in_rescue_takes_on_its_own_address_and_none_of_a_service() {
+    let cable = Cable::new('f').await;
+    fs::write(cable.run().join(evener_api::RESCUE_MODE), "").unwrap();
+    let (own, gateway) = (Ipv4Addr::new(10, 88, 0, 5), Ipv4Addr::new(10, 88, 0, 1));
+    let _control = serve_settings(cable.run(), fixed(own, gateway, Ipv4Addr::new(10, 88, 0, 9)));
+    let _net = cable.start_net();
+    // The route comes after all addresses.
+    let status = cable.until("it has its gateway", |_, status| status.gateway == Some(gateway)).await;
+    let ipv4 = status.interfaces[0].addresses.iter().filter(|(address, _)| address.is_ipv4());
+    assert_eq!(ipv4.collect::<Vec<_>>(), [&(IpAddr::V4(own), 24)]);
+}
+
 /// Waits until this address is announced; by whom.
 async fn until_announced(arp: &PacketSocket, wanted: Ipv4Addr) -> [u8; 6] {
     let mut buffer = [0; 100];

@@ -24,6 +24,35 @@ pub(crate) fn first_password(addresses: &[IpAddr], port: u16, password: &str) ->
     frame(&lines)
 }
 
+/// Longest line of running text in a frame, in characters: a screen has 80.
+const WIDTH: usize = 76;
+
+/// That this is the rescue firmware and why, in a frame: whoever is at the console may wonder where the traffic is.
+pub(crate) fn rescue(warnings: &[String]) -> String {
+    let mut lines = vec!["RESCUE: this unit serves no traffic.".to_owned()];
+    for warning in warnings {
+        lines.push(String::new());
+        lines.extend(wrapped(warning));
+    }
+    frame(&lines)
+}
+
+/// The words of a text in lines.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn frame(lines: &[String]) -> String {
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let edge = format!("+-{}-+\n", "-".repeat(width));
@@ -54,6 +83,18 @@ mod tests {
         }
         let widths: Vec<usize> = text.trim().lines().map(|line| line.chars().count()).collect();
         assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+    }
+
+    #[test]
+    fn rescue_says_why_on_lines_that_fit() {
+        let why = "The unit started from slot R because the firmware that came first was refused or has used up its tries.";
+        let text = rescue(&[why.into(), "a".repeat(90)]);
+        assert!(text.contains("RESCUE") && text.contains("no traffic"), "{text}");
+        assert!(text.lines().any(|line| line.contains("The unit started from slot R")), "{text}");
+        let flat: Vec<&str> = text.split_whitespace().filter(|word| *word != "|").collect();
+        assert!(flat.join(" ").contains(why), "every word is there: {text}");
+        let short = rescue(&[why.into()]);
+        assert!(short.trim().lines().all(|line| line.chars().count() <= 80), "{short}");
     }
 
     #[test]

@@ -23,18 +23,19 @@ mod socket;
 mod start;
 mod storage;
 mod sysfs;
+mod told;
 mod unit;
-mod warnings;
 mod watchdogs;
 
 use crate::command_line::CommandLine;
 use crate::life::Launch;
 use crate::log::Log;
 use crate::storage::Storage;
+use crate::told::Told;
 use crate::unit::{Sources, Unit};
 use crate::watchdogs::Watchdogs;
 use anyhow::Context;
-use evener_api::{Service, control, net};
+use evener_api::{RESCUE_MODE, Service, control, net};
 use evener_ipc::{Listener, subscribe};
 use evener_observe::Dirs;
 use evener_sys::power::{self, Finish};
@@ -130,10 +131,12 @@ fn assemble(
         net: subscribe(dirs.run.clone(), Service::Net, net::Request::Subscribe),
         control: subscribe(dirs.run.clone(), Service::Control, control::Request::Subscribe),
     };
-    let handoff = command_line.map(|line| line.handoff.clone());
-    let warnings = handoff.as_deref().map(warnings::from_handoff).unwrap_or_default();
-    for warning in &warnings {
+    let told = command_line.map(|line| Told::by(&line.handoff)).unwrap_or_default();
+    for warning in &told.warnings {
         tracing::warn!("{warning}");
+    }
+    if told.rescue {
+        std::fs::write(dirs.run.join(RESCUE_MODE), "").context("cannot write to the run directory")?;
     }
     let unit = Unit {
         launch: Launch {
@@ -144,14 +147,15 @@ fn assemble(
         log: log.clone(),
         words: words_in,
         watchdogs: if command_line.is_some() { Watchdogs::open() } else { Watchdogs::default() },
-        handoff: handoff.unwrap_or_default(),
-        warnings,
+        handoff: told.record,
+        warnings: told.warnings,
+        rescue: told.rescue,
         supervision: evener_supervise::Supervision::new(),
         lives: std::collections::BTreeMap::new(),
         kept: std::collections::BTreeMap::new(),
         last_life: 0,
         finish: None,
-        start: start::Start::default(),
+        start: start::Start::new(told.rescue),
         ready_said: false,
         announcer: announcer::Announcer::default(),
         shown_addresses: Vec::new(),

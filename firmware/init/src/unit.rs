@@ -53,6 +53,8 @@ pub(crate) struct Unit {
     pub(crate) watchdogs: Watchdogs,
     pub(crate) handoff: String,
     pub(crate) warnings: Vec<String>,
+    /// Only the network, local administration and firmware upload run.
+    pub(crate) rescue: bool,
     pub(crate) supervision: Supervision,
     pub(crate) lives: BTreeMap<Service, Life>,
     pub(crate) kept: BTreeMap<Service, BTreeMap<ListenerKey, OwnedFd>>,
@@ -275,6 +277,9 @@ impl Unit {
         if !self.ready_said && self.start.is_complete() && self.supervision.all_running() {
             self.ready_said = true;
             self.log.line(&format!("evener: ready in {:.3} s", now.as_secs_f64()));
+            if self.rescue {
+                self.log.announce(&banner::rescue(&self.warnings));
+            }
         }
         let addresses = from.net.borrow().as_deref().map(addresses).unwrap_or_default();
         let port = from.control.borrow().as_deref().map_or(8443, |snapshot| snapshot.config.unit.web_port);

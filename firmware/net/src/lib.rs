@@ -5,6 +5,8 @@
 //! leases are kept (`memory.rs`), so this service may be killed at any moment, and its next life finds the network
 //! as it was and goes on. What an interface has is left to it until its search for an address has a result.
 //!
+//! In rescue mode it takes on no address of a virtual service: whoever serves in its stead may have it.
+//!
 //! Without the file [`evener_api::net::OWN_NETWORK`] it only looks: on a developer's machine the network belongs
 //! to somebody else.
 
@@ -22,10 +24,10 @@ mod settings;
 mod status;
 
 use crate::kernel::Kernel;
-use crate::network::{Folders, Network};
+use crate::network::{Folders, Network, Role};
 use anyhow::Context;
-use evener_api::Service;
 use evener_api::net::{NetStatus, OWN_NETWORK, Request};
+use evener_api::{RESCUE_MODE, Service};
 use evener_ipc::{Connection, IpcError, Lifeline, Listener, publish, subscribe};
 use evener_observe::Dirs;
 use std::sync::Arc;
@@ -48,13 +50,14 @@ async fn serve(dirs: Dirs) -> anyhow::Result<()> {
     tokio::spawn(listener.serve(move |connection| answer(connection, published.clone())));
     let (kernel, changes) = Kernel::connect().context("no netlink")?;
     let is_ours = dirs.run.join(OWN_NETWORK).exists();
+    let serves = !dirs.run.join(RESCUE_MODE).exists();
     if !is_ours {
         tracing::info!("this network is not ours: looking only");
     }
     let control = subscribe(dirs.run.clone(), Service::Control, evener_api::control::Request::Subscribe);
     let folders =
         Folders { settings: dirs.data.join(Service::Net.name()), leases: dirs.run.join(Service::Net.name()) };
-    let network = Network::new(kernel, is_ours, status, folders, &lifeline);
+    let network = Network::new(kernel, Role { is_ours, serves }, status, folders, &lifeline);
     tokio::select! {
         () = network.run(changes, control, &lifeline) => anyhow::bail!("the connection to the kernel is lost"),
         // Addresses and routes stay: whoever stops us decides what becomes of the machine.

@@ -46,6 +46,15 @@ struct Search {
     found: watch::Receiver<Option<Acquired>>,
 }
 
+/// What the network is to this unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Role {
+    /// Whether it is ours to change.
+    pub(crate) is_ours: bool,
+    /// Whether the unit takes on the addresses of its virtual services.
+    pub(crate) serves: bool,
+}
+
 /// Where something is kept for the next life.
 #[derive(Debug)]
 pub(crate) struct Folders {
@@ -57,7 +66,7 @@ pub(crate) struct Folders {
 #[derive(Debug)]
 pub(crate) struct Network {
     kernel: Kernel,
-    is_ours: bool,
+    role: Role,
     status: watch::Sender<Arc<NetStatus>>,
     folders: Folders,
     settings: Option<Settings>,
@@ -73,7 +82,7 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn new(
         kernel: Kernel,
-        is_ours: bool,
+        role: Role,
         status: watch::Sender<Arc<NetStatus>>,
         folders: Folders,
         lifeline: &Lifeline,
@@ -81,7 +90,7 @@ impl Network {
         let (news, heard) = mpsc::channel(1);
         Self {
             kernel,
-            is_ours,
+            role,
             status,
             folders,
             settings: None,
@@ -106,7 +115,7 @@ impl Network {
         let mut is_ready = false;
         loop {
             // Tried anew each time: when the unit starts we do before the data partition is there.
-            if self.settings.is_none() && self.is_ours {
+            if self.settings.is_none() && self.role.is_ours {
                 self.settings = Settings::load(&self.folders.settings);
             }
             let again = self.agree(Instant::now() < patience).await;
@@ -118,7 +127,7 @@ impl Network {
                 is_ready = true;
             }
             let mut wake = if again { Some(Instant::now() + TRY_AGAIN_AFTER) } else { None };
-            if self.settings.is_none() && self.is_ours {
+            if self.settings.is_none() && self.role.is_ours {
                 wake = Some(Instant::now() + LOOK_FOR_SETTINGS_EVERY);
             }
             self.wait(wake, &mut changes, &mut control).await;
@@ -154,7 +163,7 @@ impl Network {
         if self.settings.as_ref() == Some(&settings) {
             return;
         }
-        if self.is_ours
+        if self.role.is_ours
             && let Err(error) = settings.save(&self.folders.settings)
         {
             tracing::warn!(%error, "the settings are not kept for a time without control");
@@ -178,7 +187,7 @@ impl Network {
             }
         };
         let wanted =
-            if self.is_ours { self.improve(&actual, may_wait).await } else { Some(Wanted::default()) };
+            if self.role.is_ours { self.improve(&actual, may_wait).await } else { Some(Wanted::default()) };
         let Some(wanted) = wanted else {
             tracing::error!("the kernel does not answer a request for a change");
             self.failures += 1;
@@ -196,7 +205,10 @@ impl Network {
 
     /// What the network should be, after an attempt to make it so; `None` when the kernel does not answer.
     async fn improve(&mut self, actual: &Actual, may_wait: bool) -> Option<Wanted> {
-        let settings = self.settings.clone().unwrap_or_default();
+        let mut settings = self.settings.clone().unwrap_or_default();
+        if !self.role.serves {
+            settings.service_addresses.clear();
+        }
         self.search(&settings, &actual.links);
         if self.settings.is_none() && may_wait {
             return self.begin(&settings.interfaces(), &actual.links).await.map(|()| Wanted::default());
