@@ -6,8 +6,10 @@
 #![allow(clippy::disallowed_methods, reason = "measures programs on the developer's machine")]
 
 pub mod boot;
+pub mod proof;
 pub mod proxy;
 mod report;
 pub mod size;
+pub mod update;
 
 pub use report::{Report, Row, median};

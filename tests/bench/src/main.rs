@@ -9,8 +9,10 @@ fn main() -> ExitCode {
         "boot" => evener_bench::boot::run(),
         "size" => evener_bench::size::run(),
         "proxy" => evener_bench::proxy::run(),
+        "update" => evener_bench::update::run(),
+        "proof" => evener_bench::proof::collect(),
         _ => {
-            eprintln!("usage: evener-bench boot|size|proxy");
+            eprintln!("usage: evener-bench boot|size|proxy|update|proof");
             return ExitCode::from(64);
         }
     };

@@ -1,0 +1,251 @@
+//! What `make prove` found, kept in `docs/proof` with the commit and the date, and with a digest of the sources that it
+//! is about.
+//!
+//! A proof takes too long to be repeated for each measurement, and says nothing about code that has changed since. So a
+//! figure is given only while the sources that it covers are those that were proved, byte for byte; the rule is the
+//! same for everybody and needs no history: [`sources`] over the folders that [`ITEMS`] names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use evener_manifest::sha256;
+use serde_json::{Map, Value, json};
+
+/// Where the firmware slots are written, chosen and counted.
+const SLOTS: [&str; 7] = [
+    "bootloader/handoff",
+    "bootloader/slot-choice",
+    "update/disk",
+    "update/manifest",
+    "update/plan",
+    "update/slot-table",
+    "update/slots",
+];
+
+/// One thing that is proved.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Of its file in `out/proof` and `docs/proof`.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    /// Folders beside [`SLOTS`] whose sources it is about.
+    more: &'static [&'static str],
+}
+
+/// All of them, as `make prove` runs them.
+pub const ITEMS: [Item; 5] = [
+    Item {
+        name: "sweep",
+        title: "Every write cut in every way, on a simulated disk",
+        more: &["firmware/store", "tests/sweep"],
+    },
+    Item {
+        name: "mutants",
+        title: "Flushes and re-reads taken out of the code, one at a time",
+        more: &["firmware/store", "tests/sweep"],
+    },
+    Item {
+        name: "kills",
+        title: "Cords pulled during updates of booted units",
+        more: &["bootloader/uefi", "firmware/control", "firmware/init", "firmware/store", "update/update"],
+    },
+    Item {
+        name: "sick",
+        title: "Updates to firmwares that are ill",
+        more: &["bootloader/uefi", "firmware/init", "firmware/supervise", "tests/sick", "update/update"],
+    },
+    Item { name: "fuzz", title: "Mutated bytes into every parser of a boot", more: &["tests/fuzz"] },
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Item {
+    fn folders(&self) -> impl Iterator<Item = &'static str> {
+        SLOTS.into_iter().chain(self.more.iter().copied())
+    }
+
+    fn found(&self) -> PathBuf {
+        root().join("out/proof").join(format!("{}.json", self.name))
+    }
+
+    fn kept(&self) -> PathBuf {
+        root().join("docs/proof").join(format!("{}.json", self.name))
+    }
+}
+
+/// A figure of the last proof; `None` when there is none, or the sources that it covers have changed since.
+#[must_use]
+pub fn figure(item: &str, name: &str) -> Option<Value> {
+    let item = ITEMS.iter().find(|known| known.name == item)?;
+    let kept: Value = serde_json::from_slice(&fs::read(item.kept()).ok()?).ok()?;
+    let now = sources(&root(), item.folders()).ok()?;
+    (kept["sources"] == now.as_str()).then(|| kept["figures"].get(name).cloned())?
+}
+
+/// Puts what the proofs left in `out/proof` into `docs/proof`, and tells about it there.
+///
+/// # Errors
+/// When there is nothing, or a file cannot be read or written.
+pub fn collect() -> Result<()> {
+    let commit = said("git", &["rev-parse", "--short=12", "HEAD"])?;
+    let changed = !said("git", &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    let commit = if changed { format!("{commit} and changes") } else { commit };
+    let date = said("date", &["--utc", "+%Y-%m-%d"])?;
+    let mut collected = 0;
+    for item in &ITEMS {
+        let Ok(bytes) = fs::read(item.found()) else {
+            println!("{}: not proved in this run", item.name);
+            continue;
+        };
+        let figures: Map<String, Value> =
+            serde_json::from_slice(&bytes).with_context(|| format!("{}", item.found().display()))?;
+        let kept = json!({
+            "name": item.name,
+            "commit": commit,
+            "date": date,
+            "sources": sources(&root(), item.folders())?,
+            "figures": figures,
+        });
+        fs::write(item.kept(), format!("{kept:#}\n"))
+            .with_context(|| format!("writing {}", item.kept().display()))?;
+        collected += 1;
+        println!("{}: kept in {}", item.name, item.kept().display());
+    }
+    ensure!(collected > 0, "out/proof is empty");
+    let page = root().join("docs/proof/README.md");
+    fs::write(&page, page_text()).with_context(|| format!("writing {}", page.display()))
+}
+
+/// The page that shows every figure.
+fn page_text() -> String {
+    let mut text = "# What was proved\n\n\
+        `make prove` runs what takes too long for every change, and writes its figures here, with the commit and the day.\n\
+        This page and the JSON files beside it are made by it; do not edit them. `sources` in a JSON file is a digest of the\n\
+        code that the figures are about: measurements quote a figure only while that code is the same.\n"
+        .to_owned();
+    for item in &ITEMS {
+        let Some(kept) = fs::read(item.kept()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        else {
+            continue;
+        };
+        text.push_str(&section(item, &kept));
+    }
+    text
+}
+
+fn section(item: &Item, kept: &Value) -> String {
+    let words = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut text = format!(
+        "\n## {}\n\n{}, commit {}.\n\n| figure | value |\n|---|---|\n",
+        item.title,
+        words(&kept["date"]),
+        words(&kept["commit"])
+    );
+    for (name, value) in kept["figures"].as_object().into_iter().flatten() {
+        match value {
+            Value::Object(parts) => {
+                for (part, value) in parts {
+                    text.push_str(&format!("| {name}: {part} | {} |\n", words(value)));
+                }
+            }
+            Value::Array(all) => text.push_str(&format!("| {name} | {} entries |\n", all.len())),
+            value => text.push_str(&format!("| {name} | {} |\n", words(value))),
+        }
+    }
+    text
+}
+
+/// A digest of every source and manifest below these folders: their paths and their bytes.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn sources(root: &Path, folders: impl Iterator<Item = &'static str>) -> Result<String> {
+    let mut files = Vec::new();
+    for folder in folders {
+        find(&root.join(folder), &mut files).with_context(|| format!("looking into {folder}"))?;
+    }
+    files.sort();
+    let mut text = String::new();
+    for file in files {
+        let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        text.push_str(&format!("{} {name}\n", hex(&sha256(&fs::read(&file)?))));
+    }
+    Ok(hex(&sha256(text.as_bytes())))
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| ["rs", "toml", "s", "ld"].iter().any(|it| extension == *it))
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn said(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).current_dir(root()).output();
+    let output = output.with_context(|| format!("starting {program}"))?;
+    ensure!(output.status.success(), "{program} failed ({})", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_changed_byte_or_name_is_another_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crate/src");
+        fs::create_dir_all(&path).unwrap();
+        let digest = || sources(folder.path(), ["crate"].into_iter()).unwrap();
+        fs::write(path.join("lib.rs"), "a").unwrap();
+        fs::write(path.join("notes.md"), "not a source").unwrap();
+        let first = digest();
+        assert_eq!(first, digest());
+        fs::write(path.join("notes.md"), "still not").unwrap();
+        assert_eq!(first, digest());
+        fs::write(path.join("lib.rs"), "b").unwrap();
+        let second = digest();
+        fs::rename(path.join("lib.rs"), path.join("other.rs")).unwrap();
+        assert!(first != second && second != digest() && first != digest());
+        assert!(sources(folder.path(), ["nothing"].into_iter()).is_err());
+    }
+
+    #[test]
+    fn a_page_shows_every_figure_with_commit_and_day() {
+        let kept = json!({ "commit": "abc", "date": "2026-01-01", "figures":
+            { "kills": 40, "by_phase": { "upload": 3 }, "cases": [1, 2] } });
+        let text = section(&ITEMS[2], &kept);
+        for words in
+            ["2026-01-01, commit abc", "| kills | 40 |", "| by_phase: upload | 3 |", "| cases | 2 entries |"]
+        {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_item_covers_folders_that_exist() {
+        for item in &ITEMS {
+            for folder in item.folders() {
+                assert!(root().join(folder).is_dir(), "{}: {folder}", item.name);
+            }
+        }
+        assert_eq!(figure("nothing", "kills"), None);
+    }
+}
