@@ -32,10 +32,10 @@ async function refresh() {
     if (!now || old.innerHTML === now.innerHTML) continue;
     const marked = getSelection();
     if (!marked.isCollapsed && marked.containsNode(old, true)) continue;
-    // Who stands on a link goes on standing there.
-    const at = [...old.querySelectorAll("a")].indexOf(document.activeElement);
+    // Who stands on a link or button goes on standing there.
+    const at = [...old.querySelectorAll("a, button")].indexOf(document.activeElement);
     old.replaceChildren(...now.childNodes);
-    if (at >= 0) old.querySelectorAll("a")[at]?.focus({ preventScroll: true });
+    if (at >= 0) old.querySelectorAll("a, button")[at]?.focus({ preventScroll: true });
   }
 }
 

@@ -36,6 +36,8 @@ fn main() -> anyhow::Result<()> {
             fake.config
                 .send_modify(|snapshot| std::sync::Arc::make_mut(snapshot).config.unit.web_port = port);
             let _tasks = fake.start(&fakes);
+            *fake.update.mood.lock().unwrap() = fake::update::Mood::Slow;
+            fake.update.say(|status| status.restore = Some(fake::update::previous()));
             there.0.send(()).unwrap();
             move_on(&fake).await;
         });
@@ -64,6 +66,8 @@ async fn move_on(fake: &fake::Fake) {
         ];
         fake.set_health(&states, now_s);
         fake.set_traffic(requests);
+        // Firmware is taken as slowly as from a real disk, so that the progress can be seen.
+        fake.update.through.add_permits(12);
     }
 }
 

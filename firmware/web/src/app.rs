@@ -6,8 +6,9 @@ use crate::password::{PasswordError, Passwords};
 use crate::rates::Rates;
 use crate::session::{Session, Sessions};
 use crate::throttle::Throttle;
-use evener_api::Service;
+use crate::upload::Uploads;
 use evener_api::control::{self, Accepted, Change, Reply, Snapshot, Transaction};
+use evener_api::{RESCUE_MODE, Service};
 use evener_config::{PasswordHash, User};
 use evener_ipc::{IpcError, Subscription};
 use std::net::IpAddr;
@@ -40,6 +41,7 @@ struct Inner {
     throttle: Mutex<Throttle>,
     sessions: Mutex<Sessions>,
     rates: Mutex<Rates>,
+    uploads: Uploads,
 }
 
 /// Why nobody was let in.
@@ -88,6 +90,7 @@ impl App {
             throttle: Mutex::default(),
             sessions: Mutex::default(),
             rates: Mutex::default(),
+            uploads: Uploads::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -122,6 +125,16 @@ impl App {
 
     pub(crate) fn rates(&self) -> MutexGuard<'_, Rates> {
         lock(&self.inner.rates)
+    }
+
+    /// Firmware that a page sends in pieces.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.inner.uploads
+    }
+
+    /// Whether the unit runs its rescue firmware and serves nobody. Init says so before anybody starts.
+    pub(crate) fn is_in_rescue(&self) -> bool {
+        self.inner.run.join(RESCUE_MODE).exists()
     }
 
     /// The user whose password this is, who may administer the unit.

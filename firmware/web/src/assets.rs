@@ -22,6 +22,9 @@ pub(crate) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("evener", "js", "text/javascript; charset=utf-8", include_str!("../assets/evener.js"))
 });
+pub(crate) static FIRMWARE_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("firmware", "js", "text/javascript; charset=utf-8", include_str!("../assets/firmware.js"))
+});
 pub(crate) static MARK: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("mark", "svg", "image/svg+xml", include_str!("../assets/mark.svg")));
 
@@ -40,7 +43,7 @@ impl Asset {
 
 /// `GET /assets/{name}`.
 pub(crate) async fn get(Path(name): Path<String>) -> Response {
-    match [&*STYLE, &*SCRIPT, &*MARK].into_iter().find(|asset| asset.name == name) {
+    match [&*STYLE, &*SCRIPT, &*FIRMWARE_SCRIPT, &*MARK].into_iter().find(|asset| asset.name == name) {
         Some(asset) => {
             let headers =
                 [(CONTENT_TYPE, asset.kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")];

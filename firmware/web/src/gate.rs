@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Header that the script sends when it refreshes a page by itself: no sign of a person.
 const LIVE: &str = "x-evener-live";
 
+/// Header that carries the token of the session when it is not in a form.
+const CSRF: &str = "x-evener-csrf";
+
 /// Somebody who is logged in.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
@@ -30,6 +33,10 @@ pub(crate) struct Visitor {
 /// A [`Visitor`] who has a password of their own.
 #[derive(Clone, Debug)]
 pub(crate) struct Operator(pub(crate) Visitor);
+
+/// An [`Operator`] whose page's script asks; it shows the token of its session in a header.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted(pub(crate) Visitor);
 
 /// A form sent by a [`Visitor`] from one of our pages.
 #[derive(Debug)]
@@ -82,6 +89,21 @@ impl FromRequestParts<App> for Operator {
             return Err(Redirect::to("/password").into_response());
         }
         Ok(Self(visitor))
+    }
+}
+
+impl FromRequestParts<App> for Scripted {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let Operator(visitor) = Operator::from_request_parts(parts, app).await?;
+        let token = parts.headers.get(CSRF).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if visitor.session.csrf_matches(token) {
+            return Ok(Self(visitor));
+        }
+        tracing::warn!("a script without the token of its session was refused");
+        let text = "This page is not from your present log-in. Load it again and repeat.";
+        Err(pages::message(StatusCode::FORBIDDEN, "Refused", text))
     }
 }
 

@@ -36,6 +36,7 @@ mod stall;
 mod status;
 mod throttle;
 mod unit;
+mod upload;
 
 pub use app::{App, Source};
 pub use clock::Clock;
@@ -93,7 +94,9 @@ pub enum WebError {
 
 /// Every page and the API over `app`, without the network below them.
 pub fn app(app: App) -> Router {
-    let pages = pages::routes().layer(from_fn_with_state(app.clone(), pages::ready_only));
+    let pages = pages::routes()
+        .layer(from_fn_with_state(app.clone(), pages::unless_in_rescue))
+        .layer(from_fn_with_state(app.clone(), pages::ready_only));
     Router::new()
         .merge(pages)
         .merge(api::routes())

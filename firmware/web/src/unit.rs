@@ -29,8 +29,10 @@ pub(crate) struct Unit {
     pub(crate) update: Option<update::FirmwareStatus>,
     /// What init, control and update warn of.
     pub(crate) warnings: Vec<String>,
-    /// Services that do not answer.
+    /// Services that do not answer although they should.
     pub(crate) silent: Vec<Service>,
+    /// It runs its rescue firmware and serves nobody.
+    pub(crate) is_in_rescue: bool,
 }
 
 impl Unit {
@@ -52,7 +54,12 @@ impl Unit {
             (Service::Proxy, proxy.is_none()),
             (Service::Update, update.is_none()),
         ];
-        let silent = silent.into_iter().filter_map(|(service, is)| is.then_some(service)).collect();
+        let is_in_rescue = app.is_in_rescue();
+        let expected = |service: &Service| {
+            !is_in_rescue || *service == Service::Init || Service::IN_RESCUE.contains(service)
+        };
+        let silent = silent.into_iter().filter_map(|(service, is)| is.then_some(service));
+        let silent = silent.filter(expected).collect();
         let init = init.and_then(|reply| match reply {
             init::Reply::Status(status) => Some(*status),
             init::Reply::Done | init::Reply::Forbidden | init::Reply::Failed(_) => None,
@@ -62,7 +69,7 @@ impl Unit {
             warnings.extend(of_control);
         }
         warnings.extend(update.iter().flat_map(|update: &update::FirmwareStatus| update.warnings.clone()));
-        Self { snapshot, init, net, checks, proxy, update, warnings, silent }
+        Self { snapshot, init, net, checks, proxy, update, warnings, silent, is_in_rescue }
     }
 
     /// In the order in which they were made.

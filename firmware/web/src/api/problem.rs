@@ -95,9 +95,8 @@ pub(crate) fn not_installed(fault: Fault) -> Answer {
 fn firmware(refusal: Refusal) -> Answer {
     let status = match refusal.kind.as_str() {
         // The same request may succeed when something else on the unit has changed.
-        "busy" | "cancelled" | "nothing-to-restore" | "nothing-to-discard" | "no-firmware" => {
-            StatusCode::CONFLICT
-        }
+        "busy" | "cancelled" | "nothing-to-restore" | "nothing-to-discard" | "no-firmware" | "no-rescue"
+        | "on-trial" | "slots-unknown" => StatusCode::CONFLICT,
         "disk-error" | "not-verified-on-disk" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };

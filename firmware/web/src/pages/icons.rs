@@ -23,6 +23,8 @@ pub(crate) const HOME: &str = r#"<path d="M3 9.5 10 3.5l7 6V17h-5v-4.5H8V17H3z"/
 pub(crate) const SERVICES: &str = r#"<circle cx="10" cy="4.5" r="2"/><circle cx="4.5" cy="15" r="2"/><circle cx="15.5" cy="15" r="2"/><path d="M9 6.3 5.5 13.2M11 6.3l3.5 6.9"/>"#;
 /// System, in the menu.
 pub(crate) const SYSTEM: &str = r#"<rect x="3" y="3.5" width="14" height="5.5" rx="1.2"/><rect x="3" y="11" width="14" height="5.5" rx="1.2"/><path d="M6 6.25h.01M6 13.75h.01"/>"#;
+/// Firmware, in the menu.
+pub(crate) const FIRMWARE: &str = r#"<rect x="5" y="5" width="10" height="10" rx="1.4"/><path d="M8 2.5V5M12 2.5V5M8 15v2.5M12 15v2.5M2.5 8H5M2.5 12H5M15 8h2.5M15 12h2.5"/>"#;
 /// The way out, in the menu.
 pub(crate) const LEAVE: &str = r#"<path d="M8 3.5H4v13h4M12.5 6.5 16 10l-3.5 3.5M16 10H8"/>"#;
 /// A warning.
@@ -91,6 +93,32 @@ pub(crate) fn slot_state(state: &str) -> Markup {
         "trial" => badge("partial", HALF, "On trial"),
         "bad" => badge("down", CROSS, "Bad"),
         "empty" => badge("off", OFF, "Empty"),
+        other => badge("checking", DOTS, other),
+    }
+}
+
+/// How the running firmware was started, as update words it.
+pub(crate) fn mode(mode: &str) -> Markup {
+    match mode {
+        "normal" => badge("up", TICK, "Confirmed"),
+        "trial" => badge("partial", HALF, "On trial"),
+        "rescue" => badge("down", CROSS, "Rescue: clients are not served"),
+        _ => badge("checking", DOTS, "Started without a loader"),
+    }
+}
+
+/// What happened to a firmware, as update words it.
+pub(crate) fn happening(what: &str) -> Markup {
+    match what {
+        "confirmed" => badge("up", TICK, "Confirmed"),
+        "installed" => badge("up", TICK, "Installed"),
+        "failed" => badge("down", CROSS, "Failed"),
+        "refused" => badge("down", CROSS, "Refused"),
+        "cancelled" => badge("off", OFF, "Cancelled"),
+        "discarded" => badge("off", OFF, "Discarded"),
+        "restored" => badge("partial", HALF, "Gone back to"),
+        "refilled" => badge("off", OFF, "Refilled"),
+        "rescue" => badge("partial", HALF, "Rescue"),
         other => badge("checking", DOTS, other),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) enum Tab {
     Home,
     Services,
     System,
+    Firmware,
 }
 
 /// A page for somebody who is logged in.
@@ -28,7 +29,7 @@ pub(crate) fn page(tab: Tab, title: &str, visitor: &Visitor, unit: &Unit, conten
                         (icons::mark())
                         span { b { "Evener" } span class="unit" { (hostname) } }
                     }
-                    (menu(tab))
+                    (menu(tab, unit.is_in_rescue))
                     form class="leave" method="post" action="/logout" {
                         (csrf(visitor))
                         span class="who" { "Logged in as " b { (visitor.user.name) } }
@@ -81,18 +82,21 @@ fn document(title: &str, body: &Markup) -> Markup {
     }
 }
 
-fn menu(tab: Tab) -> Markup {
+fn menu(tab: Tab, is_in_rescue: bool) -> Markup {
     let entries = [
         (Tab::Home, "/", "Home", icons::HOME),
         (Tab::Services, "/services", "Virtual Services", icons::SERVICES),
         (Tab::System, "/system", "System", icons::SYSTEM),
+        (Tab::Firmware, "/firmware", "Firmware", icons::FIRMWARE),
     ];
+    // In rescue there are no services to look at.
+    let entries = if is_in_rescue { &entries[2..] } else { &entries[..] };
     html! {
         nav aria-label="Main" {
             ul {
                 @for (entry, href, name, drawing) in entries {
                     li {
-                        a href=(href) aria-current=[(entry == tab).then_some("page")] {
+                        a href=(href) aria-current=[(*entry == tab).then_some("page")] {
                             (icons::icon(drawing)) span { (name) }
                         }
                     }
@@ -108,6 +112,7 @@ fn warnings(unit: &Unit) -> Markup {
     let silent: Vec<&str> = unit.silent.iter().map(|service| service.name()).collect();
     html! {
         div id="warnings" data-live class="notes" {
+            (firmware_notes(unit))
             @for warning in told {
                 p class="note warning" { (icons::icon(icons::WARNING)) span { (warning) } }
             }
@@ -127,6 +132,34 @@ fn warnings(unit: &Unit) -> Markup {
                         "What these pages show of it may be old or missing."
                         @if !unit.silent.contains(&Service::Proxy) { " Traffic is served all the same." }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// A firmware that is not simply confirmed and running is on every page.
+fn firmware_notes(unit: &Unit) -> Markup {
+    let proving = unit.update.as_ref().and_then(|update| update.proving.as_ref());
+    html! {
+        @if unit.is_in_rescue {
+            p class="note bad" role="status" {
+                (icons::icon(icons::WARNING))
+                span {
+                    b { "This unit runs its rescue firmware, and clients are not served. " }
+                    "Network, these pages and firmware upload work. See " a href="/firmware" { "Firmware" }
+                    " for the reason and the ways out."
+                }
+            }
+        }
+        @if let Some(proving) = proving.filter(|proving| proving.on_trial) {
+            p class="note warning" role="status" {
+                (icons::icon(icons::WARNING))
+                span {
+                    b { "This firmware is on trial. " }
+                    "It has been healthy for " (proving.healthy_s) " s of the " (proving.needed_s) " s that confirm it"
+                    @if let Some(fault) = &proving.fault { "; right now it is not: " (fault) }
+                    ". Without that the unit goes back to the firmware before it by itself. " a href="/firmware" { "Firmware" }
                 }
             }
         }

@@ -1,10 +1,12 @@
 //! The pages: which address shows which, and what all of them have around them.
 
 pub(crate) mod fields;
+mod firmware;
 mod home;
 pub(crate) mod icons;
 pub(crate) mod layout;
 pub(crate) mod login;
+mod reset;
 mod server_edit;
 mod service_edit;
 mod services;
@@ -13,25 +15,45 @@ mod text;
 
 use crate::app::{App, Refused};
 use crate::assets;
+use crate::gate::Visitor;
+use crate::upload::PIECE_BYTES;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use evener_api::update::CHUNK_BYTES;
 use evener_config::{RsId, VsId};
 use maud::{Markup, html};
 
 /// Where the form of a browser without script sends a firmware file.
 pub(crate) const FIRMWARE_FORM: &str = "/firmware/install";
 
+/// Most bytes of that form: a file, and what surrounds it.
+const FORM_BYTES: usize = crate::firmware::FILE_BYTES as usize + crate::BODY_BYTES;
+
 /// Every page.
 pub(crate) fn routes() -> Router<App> {
+    let form = post(firmware::form).layer(DefaultBodyLimit::max(FORM_BYTES));
+    let inspect = post(firmware::inspect).layer(DefaultBodyLimit::max(CHUNK_BYTES));
+    let piece = post(firmware::piece).layer(DefaultBodyLimit::max(PIECE_BYTES));
     Router::new()
         .route("/", get(home::show))
+        .route("/firmware", get(firmware::show))
+        .route(FIRMWARE_FORM, form)
+        .route("/firmware/inspect", inspect)
+        .route("/firmware/upload", post(firmware::begin))
+        .route("/firmware/upload/{upload}", piece)
+        .route("/firmware/upload/{upload}/end", post(firmware::end))
+        .route("/firmware/cancel", post(firmware::cancel))
+        .route("/firmware/discard", get(firmware::ask_discard).post(firmware::discard))
+        .route("/firmware/restore", get(firmware::ask_restore).post(firmware::restore))
+        .route("/firmware/rescue", get(firmware::ask_rescue).post(firmware::rescue))
+        .route("/system/factory-reset", get(reset::ask).post(reset::reset))
         .route("/login", get(login::show).post(login::enter))
-        .route("/logout", axum::routing::post(login::leave))
+        .route("/logout", post(login::leave))
         .route("/password", get(login::show_password).post(login::change_password))
         .route("/services", get(services::list))
         .route("/services/new", get(service_edit::new).post(service_edit::add))
@@ -149,4 +171,23 @@ pub(crate) async fn ready_only(State(app): State<App>, request: Request, next: N
         return starting();
     }
     next.run(request).await
+}
+
+/// In rescue nothing is served, so the pages of virtual services have nothing to show but that.
+pub(crate) async fn unless_in_rescue(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if !app.is_in_rescue() || !(path == "/" || path.starts_with("/services")) {
+        return next.run(request).await;
+    }
+    let is_home = path == "/";
+    let (mut parts, _) = request.into_parts();
+    match Visitor::from_request_parts(&mut parts, &app).await {
+        Ok(_) if is_home => axum::response::Redirect::to("/firmware").into_response(),
+        Ok(_) => {
+            let text = "This unit runs its rescue firmware, which serves no clients, so its virtual services cannot be looked at \
+                or changed here. They are kept, and back as soon as a confirmed firmware runs: see Firmware.";
+            message(StatusCode::SERVICE_UNAVAILABLE, "Not in rescue", text)
+        }
+        Err(response) => response,
+    }
 }

@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use evener_api::init::{Request, ServiceHealth};
 use evener_api::net::{AddressOrigin, InterfaceStatus};
-use evener_api::update::{self, FirmwareStatus};
+use evener_api::update;
 use maud::{Markup, html};
 
 /// `GET /system`.
@@ -28,15 +28,6 @@ pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) ->
         section class="card" aria-labelledby="h-unit" {
             div class="head" { h2 id="h-unit" { "Unit" } }
             div id="unit" data-live { (about(&unit)) }
-        }
-        section aria-labelledby="h-slots" {
-            div class="head" {
-                h2 id="h-slots" { "Firmware slots" }
-                @if unit.update.as_ref().is_some_and(|update| update.running == 'R') {
-                    a class="button" href="/system/start-again" data-dialog { "Leave rescue" }
-                }
-            }
-            div id="slots" data-live { (slots(unit.update.as_ref())) }
         }
         section aria-labelledby="h-programs" {
             div class="head" { h2 id="h-programs" { "Services of the unit" } }
@@ -64,48 +55,15 @@ fn about(unit: &Unit) -> Markup {
         ("Up for", init.map_or_else(unknown, |init| text::duration(init.uptime_ms / 1000))),
         ("Configuration", format!("Generation {}", unit.snapshot.generation)),
         ("Memory", memory.unwrap_or_else(unknown)),
-        ("Oldest firmware allowed", update.map_or_else(unknown, |update| update.floor.clone())),
+        ("Running from", update.map_or_else(unknown, |update| format!("Slot {}", update.running))),
+        ("Lowest firmware allowed", update.map_or_else(unknown, |update| update.floor.clone())),
         (
             "Boots without health",
             update.map_or_else(unknown, |update| update.boots_without_health.to_string()),
         ),
-        (
-            "Last failed slot",
-            update.map_or_else(unknown, |update| {
-                update.last_failure.clone().unwrap_or_else(|| String::from("none"))
-            }),
-        ),
     ];
     html! {
         dl class="facts wide" { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
-    }
-}
-
-fn slots(update: Option<&FirmwareStatus>) -> Markup {
-    let Some(update) = update else { return silent("update") };
-    html! {
-        div class="card flush" {
-            table class="cards" {
-                thead { tr {
-                    th scope="col" { "Slot" } th scope="col" { "Status" } th scope="col" { "Version" }
-                    th scope="col" { "Signed by" } th scope="col" class="num" { "Tries left" }
-                } }
-                tbody {
-                    @for slot in &update.slots {
-                        tr {
-                            th scope="row" {
-                                "Slot " (slot.slot) @if slot.slot == 'R' { " (rescue)" }
-                                @if slot.slot == update.running { " " span class="tag" { "running" } }
-                            }
-                            td data-label="Status" { (icons::slot_state(&slot.state)) }
-                            td data-label="Version" { (slot.version.as_deref().unwrap_or("–")) }
-                            td data-label="Signed by" class="mono break" { (slot.signer.as_deref().unwrap_or("–")) }
-                            td data-label="Tries left" class="num" { (slot.tries) }
-                        }
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -250,11 +208,12 @@ pub(crate) async fn power_off(State(app): State<App>, posted: OperatorPosted) ->
     end(&app, &posted.visitor, Request::PowerOff, "Powering off", text).await
 }
 
-async fn end(app: &App, visitor: &Visitor, request: Request, title: &str, text: &str) -> Response {
+/// Ends the unit's run, and shows that it does.
+pub(crate) async fn end(app: &App, visitor: &Visitor, request: Request, title: &str, text: &str) -> Response {
     tracing::warn!(user = %visitor.user.name, ?request, "asked for");
     match end_run(app, request).await {
         Ok(()) => {
-            let wait = matches!(request, Request::Reboot).then_some("/");
+            let wait = (!matches!(request, Request::PowerOff)).then_some("/");
             let body = html! { h1 { (title) } p data-reconnect=[wait] { (text) } };
             super::page(layout::bare(title, &body))
         }

@@ -132,7 +132,13 @@ impl FakeUpdate {
         connection.send(&InstallReply::More).await.ok()?;
         while let Some(Request::Chunk(bytes)) = connection.receive().await.ok()? {
             if bytes.is_empty() {
-                phase(Phase::Installed, self.received.lock().unwrap().len() as u64);
+                let taken = self.received.lock().unwrap().len() as u64;
+                phase(Phase::Verifying, taken);
+                if mood == Mood::Slow {
+                    self.through.acquire().await.ok()?.forget();
+                }
+                phase(Phase::Installed, taken);
+                self.say(waits_in_slot_b);
                 return connection.send(&InstallReply::Done(Box::new(candidate()))).await.ok();
             }
             if mood == Mood::Slow {
@@ -210,6 +216,20 @@ pub(crate) fn previous() -> Restorable {
         loses: vec![String::from("virtual service shop: its HTTP/2 setting")],
         refusal: None,
     }
+}
+
+fn waits_in_slot_b(status: &mut FirmwareStatus) {
+    let one = candidate();
+    status.next = Some('B');
+    status.slots[1] = SlotStatus {
+        slot: 'B',
+        state: String::from("trial"),
+        version: Some(one.version),
+        signer: Some(one.signer),
+        notes: Some(one.notes),
+        tries: 3,
+        below_floor: false,
+    };
 }
 
 /// A firmware that is proving itself.
