@@ -4,7 +4,7 @@
 //! can say what a service's memory was at most. The rest are figures of the last [proof](crate::proof), and absent when
 //! what they are about has changed since.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ fn off(api: &Api, unit: Unit) -> Result<()> {
 }
 
 /// How many records were ever written: each has the next number.
-fn records(disk: &PathBuf) -> Result<u64> {
+fn records(disk: &Path) -> Result<u64> {
     let mut disk = DiskFile::open(disk)?;
     let map = disk.map()?;
     let mut partition = map.window(&mut disk, Role::SlotTable).context("there is no slot table")?;

@@ -8,6 +8,7 @@
 
 mod demo;
 mod paths;
+mod prove;
 mod run;
 mod setup;
 mod steps;
@@ -33,8 +34,8 @@ const TASKS: [(&str, &str); 14] = [
     ("fmt", "format every source file"),
     ("lint", "format check and lints"),
     ("bench", "all measurements; tables here, rows in out/bench/"),
-    ("bench-NAME", "one of them: boot, size, proxy"),
-    ("prove", "every test and measurement in full; takes its time"),
+    ("bench-NAME", "one of them: boot, size, proxy, update"),
+    ("prove", "everything in full, its figures to docs/proof; takes hours (ARGS: only these, e.g. kills)"),
     ("setup", "install what all tasks need, and nothing else"),
     ("clean", "remove out/ and what cargo built; the cache of kernels stays"),
     ("help", "this list"),
@@ -74,12 +75,12 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "appliance" => return suite::appliance(&mut journal, &paths),
         "pictures" => return suite::pictures(&mut journal, &paths),
         "lint" => return suite::lint(&mut journal, &paths),
-        "prove" => return suite::prove(&mut journal, &paths),
+        "prove" => return prove::prove(&mut journal, &paths, rest),
         "fmt" => suite::format(&mut journal, &paths)?,
-        "bench" => suite::bench(&mut journal, &paths, &["boot", "size", "proxy"])?,
+        "bench" => suite::bench(&mut journal, &paths, &prove::BENCHES)?,
         "clean" => clean(&paths)?,
         other => match other.strip_prefix("bench-") {
-            Some(name @ ("boot" | "size" | "proxy")) => suite::bench(&mut journal, &paths, &[name])?,
+            Some(name) if prove::BENCHES.contains(&name) => suite::bench(&mut journal, &paths, &[name])?,
             _ => bail!("there is no task {other:?}; `make help` lists them"),
         },
     }

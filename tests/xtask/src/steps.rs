@@ -1,6 +1,7 @@
 //! Runs the steps of a task: output to a log, progress to the terminal.
 
 use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -64,7 +65,8 @@ impl Journal {
             match told.recv_timeout(TICK) {
                 Ok(status) => break status.with_context(|| format!("waiting for {name}"))?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.say(&format!("  … {name}: {} s so far", started.elapsed().as_secs()));
+                    let seconds = started.elapsed().as_secs();
+                    self.say(&format!("  … {name}: {seconds} s so far{}", last_line(&log)));
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => bail!("lost track of {name}"),
             }
@@ -95,6 +97,22 @@ impl Ended {
         let from = text.len().saturating_sub(TAIL);
         let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         Ok(text[from..].to_owned())
+    }
+}
+
+/// What a step printed last, for whoever wonders what it is at.
+fn last_line(log: &Path) -> String {
+    let mut end = String::new();
+    let read = File::open(log).and_then(|mut file| {
+        file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(400)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        end = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(())
+    });
+    match (read, end.lines().rev().find(|line| !line.trim().is_empty())) {
+        (Ok(()), Some(line)) => format!("; {}", line.trim().chars().take(90).collect::<String>()),
+        _ => String::new(),
     }
 }
 

@@ -13,11 +13,11 @@ use crate::steps::{Ended, Journal};
 use crate::tally::{self, Tally};
 
 /// The package whose tests need the image.
-const APPLIANCE: &str = "evener-appliance";
+pub(crate) const APPLIANCE: &str = "evener-appliance";
 
 /// What has been found so far.
 #[derive(Debug, Default)]
-struct Verdict {
+pub(crate) struct Verdict {
     tally: Tally,
     broken: Vec<String>,
 }
@@ -32,14 +32,6 @@ pub(crate) fn test(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     test_firmware(journal, paths)?;
     verdict.appliance_tests(journal, paths)?;
     Ok(verdict.close(journal))
-}
-
-/// Everything there is, without regard to time.
-pub(crate) fn prove(journal: &mut Journal, paths: &Paths) -> Result<bool> {
-    setup::prepare(journal, Needs::Bench)?;
-    let passed = test(journal, paths)?;
-    bench(journal, paths, &["boot", "size", "proxy"])?;
-    Ok(passed)
 }
 
 /// The tests that need no image.
@@ -103,7 +95,7 @@ pub(crate) fn image(journal: &mut Journal, paths: &Paths, extra: &[String]) -> R
 
 /// Compiles what the firmwares of the tests are made of: a test that needs one would do it, too, but with nobody
 /// seeing what it is waiting for.
-fn test_firmware(journal: &Journal, paths: &Paths) -> Result<()> {
+pub(crate) fn test_firmware(journal: &Journal, paths: &Paths) -> Result<()> {
     let mut maker = cargo(paths);
     maker.args(["run", "--package", APPLIANCE, "--bin", "evener-test-firmware"]);
     journal.step("test firmware", &mut maker).map(drop)
@@ -112,8 +104,11 @@ fn test_firmware(journal: &Journal, paths: &Paths) -> Result<()> {
 /// Takes the named measurements. They print their tables themselves.
 pub(crate) fn bench(journal: &mut Journal, paths: &Paths, names: &[&str]) -> Result<()> {
     setup::prepare(journal, Needs::Bench)?;
-    if names.iter().any(|name| ["boot", "size"].contains(name)) {
+    if names.iter().any(|name| ["boot", "size", "update"].contains(name)) {
         image(journal, paths, &[])?;
+    }
+    if names.contains(&"update") {
+        test_firmware(journal, paths)?;
     }
     journal.step("build bench", cargo(paths).args(["build", "--package", "evener-bench"]))?;
     for name in names {
@@ -150,7 +145,7 @@ impl Verdict {
     }
 
     /// Takes note of a step that either is fine or is not.
-    fn note(&mut self, ended: &Ended) -> Result<()> {
+    pub(crate) fn note(&mut self, ended: &Ended) -> Result<()> {
         if !ended.status.success() {
             println!("{}\n{} failed; its whole log: {}", ended.tail()?, ended.name, ended.log.display());
             self.broken.push(ended.name.clone());
@@ -159,7 +154,7 @@ impl Verdict {
     }
 
     /// Takes note of a step that ran tests.
-    fn count(&mut self, ended: &Ended) -> Result<()> {
+    pub(crate) fn count(&mut self, ended: &Ended) -> Result<()> {
         let text = ended.text()?;
         let tally = Tally::of(&text);
         self.tally += tally;
@@ -174,7 +169,7 @@ impl Verdict {
         if tally.failed == 0 || tally.passed == 0 { self.note(ended) } else { Ok(()) }
     }
 
-    fn close(&self, journal: &Journal) -> bool {
+    pub(crate) fn close(&self, journal: &Journal) -> bool {
         let Tally { passed, failed } = self.tally;
         let broken = match self.broken.as_slice() {
             [] => String::new(),
@@ -187,7 +182,7 @@ impl Verdict {
 }
 
 /// Cargo, in the tree, as this program was called by it.
-fn cargo(paths: &Paths) -> Command {
+pub(crate) fn cargo(paths: &Paths) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(paths.root());
     // Cargo sets these for the program it runs; a cargo below must not take them for its own settings.

@@ -1,0 +1,106 @@
+//! What `make prove` runs: everything in full, with its figures going to `docs/proof`.
+//!
+//! Each proof leaves `out/proof/NAME.json`; `evener-bench proof` collects them with commit, date and a digest of the
+//! sources that they are about. A proof that fails leaves what it found, too, but nothing of that run is collected: what
+//! is committed are proofs that hold. `make prove ARGS="kills sweep"` runs those two and nothing else.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths::Paths;
+use crate::setup::{self, Needs};
+use crate::steps::Journal;
+use crate::suite::{self, APPLIANCE, Verdict, cargo};
+
+/// Every measurement.
+pub(crate) const BENCHES: [&str; 4] = ["boot", "size", "proxy", "update"];
+
+/// A proof: its name, what it needs, how it is run, and the names of its tests if it is tests.
+#[derive(Debug)]
+struct Proof {
+    name: &'static str,
+    needs_image: bool,
+    arguments: &'static [&'static str],
+    tests: &'static [&'static str],
+}
+
+/// In the order in which they are run: the quick ones first.
+const PROOFS: [Proof; 5] = [
+    Proof {
+        name: "fuzz",
+        needs_image: false,
+        arguments: &["run", "--release", "--package", "evener-fuzz", "--", "--seconds", "300"],
+        tests: &[],
+    },
+    Proof {
+        name: "sweep",
+        needs_image: false,
+        arguments: &["run", "--release", "--package", "evener-sweep", "--", "sweep"],
+        tests: &[],
+    },
+    Proof {
+        name: "mutants",
+        needs_image: false,
+        arguments: &["run", "--release", "--package", "evener-sweep", "--", "mutants"],
+        tests: &[],
+    },
+    Proof {
+        name: "kills",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
+        tests: &["power_cut"],
+    },
+    Proof {
+        name: "sick",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
+        tests: &["sick"],
+    },
+];
+
+/// Runs the named proofs; without names every test, every proof and every measurement.
+pub(crate) fn prove(journal: &mut Journal, paths: &Paths, names: &[String]) -> Result<bool> {
+    for name in names {
+        if !PROOFS.iter().any(|proof| proof.name == name) {
+            let known: Vec<&str> = PROOFS.iter().map(|proof| proof.name).collect();
+            bail!("there is no proof {name:?}; there are {}", known.join(", "));
+        }
+    }
+    setup::prepare(journal, Needs::Bench)?;
+    let passed = names.is_empty().then(|| suite::test(journal, paths)).transpose()?.unwrap_or(true);
+    let chosen = || PROOFS.iter().filter(|proof| names.is_empty() || names.iter().any(|n| n == proof.name));
+    let found = paths.out().join("proof");
+    match std::fs::remove_dir_all(&found) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("removing {}", found.display()));
+        }
+        _ => std::fs::create_dir_all(&found).with_context(|| format!("making {}", found.display()))?,
+    }
+    if chosen().any(|proof| proof.needs_image) {
+        suite::image(journal, paths, &[])?;
+        suite::test_firmware(journal, paths)?;
+    }
+    let mut verdict = Verdict::default();
+    for proof in chosen() {
+        run(journal, paths, proof, &mut verdict)?;
+    }
+    let proved = verdict.close(journal);
+    if proved {
+        let mut collect = cargo(paths);
+        collect.args(["run", "--quiet", "--package", "evener-bench", "--", "proof"]);
+        journal.step("proof", &mut collect)?;
+        journal.say("the figures are in docs/proof");
+    }
+    if names.is_empty() {
+        suite::bench(journal, paths, &BENCHES)?;
+    }
+    Ok(passed && proved)
+}
+
+fn run(journal: &Journal, paths: &Paths, proof: &Proof, verdict: &mut Verdict) -> Result<()> {
+    let mut command: Command = cargo(paths);
+    command.args(proof.arguments).args(proof.tests).env("EVENER_PROVE", "all");
+    let ended = journal.attempt(&format!("prove {}", proof.name), &mut command)?;
+    if proof.tests.is_empty() { verdict.note(&ended) } else { verdict.count(&ended) }
+}
