@@ -1,156 +1,137 @@
-//! The slots as the disk has them, and the one record that health writes.
+//! The slots as the disk has them: facts for decisions, and the part of the status that follows from them.
 
-use anyhow::{Context as _, bail};
-use evener_api::update::{FirmwareStatus, SlotStatus};
-use evener_disk::{Blocks, Lba, Role, Slot};
-use evener_manifest::{AREA_BYTES, Header, KeyId, Keyset};
-use evener_slot_table::{SlotRecord, SlotState, SlotTable, load, store};
-use evener_sys::disk::{FileBlocks, partition_path};
+use evener_api::update::{FirmwareStatus, Restorable, SlotStatus};
+use evener_disk::Slot;
+use evener_handoff::{Handoff, Mode};
+use evener_manifest::{AREA_BYTES, Header, KeyId, Keyset, Verified, Version};
+use evener_plan::{UnitFacts, restorable};
+use evener_slot_choice::{Counting, Facts, Order, SlotFact, choose, judge};
+use evener_slot_table::{SlotFacts, SlotRecord, SlotState, SlotTable};
+use evener_slots::{area, table};
 use std::path::Path;
 
-/// The keys this firmware trusts, in the verified root file system.
-const KEYSET: &str = "/usr/share/evener/keyset";
+use crate::partitions::RunPartitions;
+use crate::words;
+
+/// What is on the disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// For decisions; without what the history knows.
+    pub(crate) facts: UnitFacts,
+    /// For operators; without what is not on the disk.
+    pub(crate) status: FirmwareStatus,
+    /// Records of the configuration that the firmware in each slot reads, up to this format.
+    pub(crate) config_formats: [Option<u16>; 3],
+}
 
 /// Reads the slot table and every slot's manifest. What cannot be read is said to be unknown, not guessed.
-pub(crate) fn read(run: &Path, running: Option<Slot>) -> FirmwareStatus {
-    let keyset = std::fs::read(KEYSET).unwrap_or_default();
-    let table = open(run, Role::SlotTable, false).map(|mut partition| load(&mut partition).table);
-    let table = table.unwrap_or_else(|error| {
-        tracing::info!(error = format!("{error:#}"), "no slot table here");
-        None
-    });
-    let slots = Slot::ALL.map(|slot| {
-        let area = read_area(run, slot).unwrap_or_default();
-        describe(slot, table.as_ref().map(|table| table.slot(slot)), &area, &keyset)
-    });
-    FirmwareStatus {
-        running: running.map_or('?', Slot::letter),
-        slots: slots.into(),
-        floor: table.as_ref().map_or_else(String::new, |table| table.floor.to_string()),
-        boots_without_health: table.as_ref().map_or(0, |table| table.boots_without_health),
-        degraded: table.as_ref().is_none_or(|table| table.degraded),
-        last_failure: table.as_ref().and_then(failure),
-        ..FirmwareStatus::default()
-    }
-}
-
-/// The running firmware has proved its health: at most one record write; `false` when nothing had to change.
-pub(crate) fn healthy(run: &Path, running: Slot) -> anyhow::Result<bool> {
-    change(&mut open(run, Role::SlotTable, true)?, |table| table.healthy(running))
-}
-
-/// The unit stops in order before its health was proved: the boot is not held against the firmware.
-pub(crate) fn give_back(run: &Path, running: Slot) -> anyhow::Result<bool> {
-    change(&mut open(run, Role::SlotTable, true)?, |table| {
-        let before = table.clone();
-        table.give_back(running);
-        *table != before
-    })
-}
-
-/// Forgets the boots that were counted against the confirmed firmware. The slot that the next boot starts then;
-/// `None` when neither A nor B is confirmed.
-pub(crate) fn forgive(run: &Path) -> anyhow::Result<Option<Slot>> {
-    let mut next = None;
-    change(&mut open(run, Role::SlotTable, true)?, |table| {
-        next = table.forgive();
-        next.is_some()
-    })?;
-    Ok(next)
-}
-
-fn change<B: Blocks>(partition: &mut B, edit: impl FnOnce(&mut SlotTable) -> bool) -> anyhow::Result<bool> {
-    let Some(mut table) = load(partition).table else {
-        bail!("no copy of the slot table is valid");
+pub(crate) fn look(run: &Path, keyset: &[u8], handoff: Option<&Handoff>, version: Version) -> Seen {
+    let mut parts = RunPartitions::new(run);
+    let table = table(&mut parts).inspect_err(|error| tracing::info!(%error, "no slot table here")).ok();
+    let areas = Slot::ALL.map(|slot| area(&mut parts, slot).unwrap_or_else(|_| vec![0; AREA_BYTES]));
+    let keys = Keyset::parse(keyset).ok();
+    let verified = areas.each_ref().map(|area| Header::parse(area).ok()?.verify(keys.as_ref()?).ok());
+    let manifests = verified.each_ref().map(|verified| verified.as_ref().map(SlotFacts::from));
+    let running = handoff.map(|handoff| handoff.slot);
+    let own = running.and_then(|slot| *slot.of(&manifests));
+    let facts = UnitFacts {
+        running,
+        version: own.map_or(version, |own| own.version),
+        loader: handoff.map_or_else(Version::default, |handoff| handoff.loader),
+        loader_keys: handoff.and_then(|handoff| handoff.keys),
+        room: Slot::ALL.map(|slot| parts.room(slot)),
+        table,
+        manifests,
+        failed: Vec::new(),
     };
-    let changed = edit(&mut table);
-    if changed {
-        store(partition, &mut table)?;
+    let table = facts.table.as_ref();
+    let status = FirmwareStatus {
+        running: running.map_or('?', Slot::letter),
+        mode: handoff.map_or_else(String::new, |handoff| mode(handoff.mode).into()),
+        slots: Slot::ALL.map(|slot| describe(slot, table, slot.of(&verified).as_ref())).into(),
+        floor: table.map_or_else(String::new, |table| table.floor.to_string()),
+        boots_without_health: table.map_or(0, |table| table.boots_without_health),
+        degraded: table.is_none_or(|table| table.degraded),
+        next: table.zip(keys.as_ref()).and_then(|(table, keys)| next(table, &areas, keys, facts.loader)),
+        restore: previous(&facts),
+        ..FirmwareStatus::default()
+    };
+    let config_formats = verified.map(|verified| verified.map(|verified| verified.config_format()));
+    Seen { facts, status, config_formats }
+}
+
+/// How a firmware runs, for callers.
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Normal => "normal",
+        Mode::Trial => "trial",
+        Mode::Rescue => "rescue",
     }
-    Ok(changed)
 }
 
-fn open(run: &Path, role: Role, writable: bool) -> anyhow::Result<FileBlocks> {
-    let path = partition_path(run, role);
-    FileBlocks::open(&path, writable).with_context(|| format!("cannot open {}", path.display()))
+/// The slot that the loader would start now. Asked of the very function that the loader asks.
+fn next(table: &SlotTable, areas: &[Vec<u8>; 3], keys: &Keyset<'_>, loader: Version) -> Option<char> {
+    let slots = areas.each_ref().map(|area| match judge(area, keys, loader) {
+        Ok(verified) => SlotFact::Usable(SlotFacts::from(&verified)),
+        Err(code) => SlotFact::Refused(code),
+    });
+    let facts = Facts { slots, counting: Counting::Pending, asked: None };
+    match choose(table, &facts) {
+        Order::Boot(boot) => Some(boot.slot.letter()),
+        Order::Halt { .. } => None,
+    }
 }
 
-fn read_area(run: &Path, slot: Slot) -> anyhow::Result<Vec<u8>> {
-    let mut area = vec![0; AREA_BYTES];
-    open(run, Role::Boot(slot), false)?.read(Lba(0), &mut area)?;
-    Ok(area)
-}
-
-fn describe(slot: Slot, record: Option<&SlotRecord>, area: &[u8], keyset: &[u8]) -> SlotStatus {
-    let verified = Keyset::parse(keyset).and_then(|keys| Header::parse(area)?.verify(&keys)).ok();
+fn describe(slot: Slot, table: Option<&SlotTable>, verified: Option<&Verified<'_>>) -> SlotStatus {
+    let record = table.map(|table| table.slot(slot));
+    let tries = |record: &&SlotRecord| record.state == SlotState::Trial;
     SlotStatus {
         slot: slot.letter(),
         state: record.map_or_else(|| "unknown".into(), |record| record.state.to_string()),
-        version: verified.as_ref().map(|verified| verified.version().to_string()),
-        signer: verified.as_ref().map(|verified| signer(verified.key().id, verified.key().development)),
-        notes: None,
-        below_floor: false,
-        tries: record.filter(|record| record.state == SlotState::Trial).map_or(0, |record| record.tries),
+        version: verified.map(|verified| verified.version().to_string()),
+        signer: verified.map(signer),
+        notes: verified.and_then(|verified| verified.notes().map(str::to_owned)),
+        tries: record.filter(tries).map_or(0, |record| record.tries),
+        below_floor: table
+            .zip(verified)
+            .is_some_and(|(table, verified)| !evener_manifest::permits(verified.version(), table.floor)),
     }
 }
 
-fn signer(id: KeyId, development: bool) -> String {
+/// Who signed a firmware, for people.
+pub(crate) fn signer(verified: &Verified<'_>) -> String {
+    let (id, development): (KeyId, bool) = (verified.key().id, verified.key().development);
     if development { format!("{id} (development key)") } else { id.to_string() }
 }
 
-fn failure(table: &SlotTable) -> Option<String> {
-    let failure = table.last_failure?;
-    Some(format!("slot {}: {}", failure.slot.letter(), failure.reason))
+/// What "restore previous" would do. What it loses is added by whoever can ask.
+fn previous(facts: &UnitFacts) -> Option<Restorable> {
+    let other = match facts.running? {
+        Slot::A => Slot::B,
+        Slot::B => Slot::A,
+        Slot::R => return None,
+    };
+    let version = other.of(&facts.manifests).map_or_else(String::new, |found| found.version.to_string());
+    let refusal = restorable(facts).err().map(|refusal| words::told(&refusal));
+    Some(Restorable { slot: other.letter(), version, loses: Vec::new(), refusal })
+}
+
+/// The version that the record of this slot is about; `None` for an empty one.
+pub(crate) fn recorded_version(table: &SlotTable, slot: Slot, digest: [u8; 32]) -> Option<Version> {
+    let record = table.slot(slot);
+    (record.state != SlotState::Empty && record.digest == digest).then_some(record.version)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evener_disk::RamDisk;
-
-    fn confirmed_a(boots: u8) -> SlotTable {
-        let mut table = SlotTable { boots_without_health: boots, ..SlotTable::default() };
-        table.slot_mut(Slot::A).state = SlotState::Confirmed;
-        table
-    }
-
-    #[test]
-    fn health_clears_the_count_with_one_write_and_then_none() {
-        let mut disk = RamDisk::new(4 * 2048);
-        let mut table = confirmed_a(3);
-        store(&mut disk, &mut table).unwrap();
-        assert!(change(&mut disk, |table| table.healthy(Slot::A)).unwrap());
-        let cleared = load(&mut disk).table.unwrap();
-        assert_eq!((cleared.boots_without_health, cleared.seq), (0, table.seq + 1));
-        assert!(!change(&mut disk, |table| table.healthy(Slot::A)).unwrap());
-        assert_eq!(load(&mut disk).table.unwrap().seq, cleared.seq, "a healthy unit writes nothing");
-    }
-
-    #[test]
-    fn an_orderly_stop_before_health_gives_the_boot_back() {
-        let run = tempfile::tempdir().unwrap();
-        let path = partition_path(run.path(), Role::SlotTable);
-        std::fs::create_dir(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, vec![0; 4 << 20]).unwrap();
-        let mut partition = FileBlocks::open(&path, true).unwrap();
-        store(&mut partition, &mut confirmed_a(1)).unwrap();
-        assert!(give_back(run.path(), Slot::A).unwrap());
-        assert_eq!(load(&mut partition).table.unwrap().boots_without_health, 0);
-        assert!(!give_back(run.path(), Slot::A).unwrap(), "there is nothing left to give back");
-    }
-
-    #[test]
-    fn a_lost_table_is_not_replaced() {
-        let mut disk = RamDisk::new(4 * 2048);
-        assert!(change(&mut disk, |table| table.healthy(Slot::A)).is_err());
-        assert!(disk.bytes().iter().all(|byte| *byte == 0));
-    }
 
     #[test]
     fn without_a_disk_everything_is_unknown() {
         let run = tempfile::tempdir().unwrap();
-        let status = read(run.path(), None);
-        assert_eq!(status.running, '?');
-        assert!(status.slots.iter().all(|slot| slot.state == "unknown" && slot.version.is_none()));
+        let seen = look(run.path(), &[], None, Version([1, 0, 0, 0]));
+        assert_eq!((seen.status.running, seen.status.next), ('?', None));
+        assert!(seen.status.slots.iter().all(|slot| slot.state == "unknown" && slot.version.is_none()));
+        assert_eq!(seen.facts.version, Version([1, 0, 0, 0]));
     }
 }
