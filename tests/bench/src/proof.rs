@@ -31,6 +31,8 @@ pub struct Item {
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,
+    /// The page beside its file that explains it.
+    page: &'static str,
     /// Folders beside [`SLOTS`] whose sources it is about.
     more: &'static [&'static str],
 }
@@ -40,24 +42,33 @@ pub const ITEMS: [Item; 5] = [
     Item {
         name: "sweep",
         title: "Every write cut in every way, on a simulated disk",
+        page: "power-cuts.md",
         more: &["firmware/store", "tests/sweep"],
     },
     Item {
         name: "mutants",
         title: "Flushes and re-reads taken out of the code, one at a time",
+        page: "mutants.md",
         more: &["firmware/store", "tests/sweep"],
     },
     Item {
         name: "kills",
         title: "Cords pulled during updates of booted units",
+        page: "kills.md",
         more: &["bootloader/uefi", "firmware/control", "firmware/init", "firmware/store", "update/update"],
     },
     Item {
         name: "sick",
         title: "Updates to firmwares that are ill",
+        page: "sick-firmware.md",
         more: &["bootloader/uefi", "firmware/init", "firmware/supervise", "tests/sick", "update/update"],
     },
-    Item { name: "fuzz", title: "Mutated bytes into every parser of a boot", more: &["tests/fuzz"] },
+    Item {
+        name: "fuzz",
+        title: "Mutated bytes into every parser of a boot",
+        page: "fuzz.md",
+        more: &["tests/fuzz"],
+    },
 ];
 
 fn root() -> PathBuf {
@@ -134,6 +145,9 @@ fn page_text() -> String {
             continue;
         };
         text.push_str(&section(item, &kept));
+        if item.kept().with_file_name(item.page).exists() {
+            text.push_str(&format!("\nHow: [{0}]({0}).\n", item.page));
+        }
     }
     text
 }
