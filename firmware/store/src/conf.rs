@@ -11,6 +11,7 @@
 //!                            | magic  | length   | zeros to 512         |
 //!                            +--------+----------+----------------------+
 //!                            512: the record, the bytes of its file
+//! last sector of the partition: the mark of a factory reset (`reset.rs`)
 //! ```
 
 use crate::record::{self, Digest, Record};
@@ -67,7 +68,7 @@ impl<B: Blocks> Copies<B> {
     pub fn open(device: B) -> Result<(Self, Option<(Record, Digest)>), ConfError> {
         let sectors = device.sectors();
         let size = sectors / PLACES;
-        if size < 2 {
+        if size < 3 {
             return Err(ConfError::Small { sectors });
         }
         let mut copies = Self { device, size, held: Vec::new() };
@@ -94,7 +95,8 @@ impl<B: Blocks> Copies<B> {
     /// # Errors
     /// [`ConfError::NoRoom`], [`ConfError::Device`]; the other records are as they were.
     pub(crate) fn write(&mut self, generation: u64, record: &[u8]) -> Result<(), ConfError> {
-        let room = usize::try_from(self.size).unwrap_or(usize::MAX).saturating_sub(1).saturating_mul(SECTOR);
+        // Without the header, and without the last sector: that of the last place is for the mark of a reset.
+        let room = usize::try_from(self.size).unwrap_or(usize::MAX).saturating_sub(2).saturating_mul(SECTOR);
         if record.len() > room {
             return Err(ConfError::NoRoom { generation, bytes: record.len() });
         }
@@ -129,7 +131,7 @@ impl<B: Blocks> Copies<B> {
     }
 }
 
-fn failed(doing: &'static str, error: &impl fmt::Debug) -> ConfError {
+pub(crate) fn failed(doing: &'static str, error: &impl fmt::Debug) -> ConfError {
     ConfError::Device { doing, reason: format!("{error:?}") }
 }
 

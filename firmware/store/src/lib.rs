@@ -17,9 +17,11 @@
 mod conf;
 mod files;
 mod record;
+mod reset;
 mod store;
 
 pub use conf::{ConfError, Copies};
 pub use files::{Directory, Files};
 pub use record::{Digest, FORMAT, NextIds, Record, Unreadable};
+pub use reset::{finish_reset, order_reset, reset_is_ordered};
 pub use store::{Draft, KEPT, Store, StoreError, StoreWarning};
