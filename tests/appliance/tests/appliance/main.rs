@@ -7,11 +7,15 @@
 
 mod browser;
 mod corruption;
+mod downgrade;
 mod fallback_address;
 mod hang;
 mod life;
+mod load;
+mod power_cut;
 mod randomness;
 mod rescue;
+mod services;
 mod traffic;
 
 use std::net::SocketAddrV4;

@@ -1,16 +1,15 @@
 //! Clients, servers, and a unit between them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use evener_appliance::{Api, Network, PASSWORD, SERVERS, Turn, UNIT};
 use evener_lab::WebServer;
-use evener_lab::http::{Connection, Request, Response};
+use evener_lab::http::{Request, Response};
 use serde_json::json;
 
+use crate::load::Load;
 use crate::{ask, boot_serving};
 
 /// Clients that ask at the same time.
@@ -96,58 +95,6 @@ impl Gate {
     }
 }
 
-/// What the clients have seen.
-#[derive(Default)]
-struct Load {
-    stop: AtomicBool,
-    seen: Mutex<Seen>,
-    changed: Condvar,
-}
-
-#[derive(Default, Debug)]
-struct Seen {
-    sent: u64,
-    answered: u64,
-    by: BTreeMap<String, u64>,
-    lost: Vec<String>,
-}
-
-impl Load {
-    /// One client on one kept connection, until the load stops.
-    fn client(&self, network: &Network) {
-        let stream = network.client.connect(SocketAddrV4::new(UNIT, 80)).unwrap();
-        let mut connection = Connection::new(stream);
-        let request = Request::new("GET", "shop", "/");
-        while !self.stop.load(Ordering::SeqCst) {
-            self.seen.lock().unwrap().sent += 1;
-            let answer = connection.exchange(&request);
-            let mut seen = self.seen.lock().unwrap();
-            match answer {
-                Ok(answer) if answer.status == 200 => {
-                    seen.answered += 1;
-                    *seen.by.entry(answer.words()).or_default() += 1;
-                }
-                Ok(answer) => seen.lost.push(format!("{} {}", answer.status, answer.words())),
-                Err(error) => {
-                    seen.lost.push(format!("{error:#}"));
-                    self.changed.notify_all();
-                    return;
-                }
-            }
-            self.changed.notify_all();
-        }
-    }
-
-    /// Waits until `good` holds of what was seen.
-    fn wait(&self, what: &str, good: impl Fn(&Seen) -> bool) -> u64 {
-        let seen = self.seen.lock().unwrap();
-        let (seen, over) =
-            self.changed.wait_timeout_while(seen, LIMIT, |seen| seen.lost.is_empty() && !good(seen)).unwrap();
-        assert!(!over.timed_out() && seen.lost.is_empty(), "waiting for {what}: {seen:?}");
-        seen.answered
-    }
-}
-
 #[test]
 fn a_server_dies_under_load_while_the_configuration_changes_and_no_request_is_lost() {
     let _turn = Turn::take();
@@ -196,7 +143,7 @@ fn a_server_dies_under_load_while_the_configuration_changes_and_no_request_is_lo
         api.add(&format!("{path}/rs"), &server).unwrap();
         load.wait("the server that was added", |seen| seen.by.get("three").is_some_and(|n| *n >= LOAD));
         load.wait("the load going on after the kill", |seen| seen.answered >= killed_at + 3 * LOAD);
-        load.stop.store(true, Ordering::SeqCst);
+        load.stop();
         for client in clients {
             client.join().unwrap();
         }
