@@ -6,6 +6,7 @@
 mod api;
 mod fake;
 mod firmware_api;
+mod firmware_page;
 mod forms;
 mod guards;
 mod login;

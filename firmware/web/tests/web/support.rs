@@ -109,6 +109,15 @@ impl Unit {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
+    /// Sends bytes as a page's script does: with its token in a header.
+    pub(crate) async fn script(&self, path: &str, bytes: &[u8], browser: &Browser) -> Answer {
+        let request = browser
+            .request(Method::POST, path)
+            .header(ORIGIN, "https://lb.example:8441")
+            .header("x-evener-csrf", browser.csrf.as_deref().unwrap_or_default());
+        self.send(request.body(Body::from(bytes.to_vec())).unwrap()).await
+    }
+
     /// Logs in; the browser has the cookie and the token of its forms afterwards.
     pub(crate) async fn log_in(&self) -> Browser {
         let mut browser = Browser::default();
