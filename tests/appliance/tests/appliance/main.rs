@@ -14,6 +14,8 @@ mod life;
 mod load;
 mod power_cut;
 mod randomness;
+mod refusals;
+mod refused_settings;
 mod rescue;
 mod services;
 mod traffic;
