@@ -128,8 +128,24 @@ pub fn collect() -> Result<()> {
         println!("{}: kept in {}", item.name, item.kept().display());
     }
     ensure!(collected > 0, "out/proof is empty");
+    keep_tables(&commit, &date)?;
     let page = root().join("docs/proof/README.md");
     fs::write(&page, page_text()).with_context(|| format!("writing {}", page.display()))
+}
+
+/// What a proof has to show beside figures comes as a page of its own, which gets commit and date below.
+fn keep_tables(commit: &str, date: &str) -> Result<()> {
+    for entry in fs::read_dir(root().join("out/proof"))? {
+        let found = entry?.path();
+        let Some(name) = found.file_name().filter(|_| found.extension().is_some_and(|it| it == "md")) else {
+            continue;
+        };
+        let text = fs::read_to_string(&found).with_context(|| format!("{}", found.display()))?;
+        let kept = root().join("docs/proof").join(name);
+        fs::write(&kept, format!("{}\n\n{date}, commit {commit}.\n", text.trim_end()))
+            .with_context(|| format!("writing {}", kept.display()))?;
+    }
+    Ok(())
 }
 
 /// The page that shows every figure.
