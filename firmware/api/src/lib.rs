@@ -12,10 +12,12 @@ pub mod control;
 pub mod frame;
 pub mod init;
 pub mod lifeline;
+mod moment;
 pub mod net;
 pub mod problem;
 pub mod proxy;
 mod service;
 pub mod update;
 
+pub use moment::moment;
 pub use service::{RESCUE_MODE, SERVICES_GID, Service};

@@ -135,7 +135,10 @@ pub struct Refusal {
 }
 
 /// The slots as the disk has them, and what is being done to them.
+///
+/// Fields that a unit does not send have their defaults: a program of a later version reads it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FirmwareStatus {
     /// `A`, `B` or `R`: the slot that is running; `?` where there is no loader.
     pub running: char,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Shown after a mistake.
 pub const HELP: &str = "\
 usage: evener SERVICE [--run-dir DIR] [--data-dir DIR]
+       evener ctl …        administers a unit from any machine; evener ctl --help
        evener --version
 
 SERVICE is one of init, net, control, checks, proxy, web, update.
@@ -18,6 +19,8 @@ DIR is /run/evener and /data unless given.";
 pub enum Job {
     /// Say which version this is.
     Version,
+    /// Administer a unit, this one or another, as these words say.
+    Ctl(Vec<OsString>),
     /// Be this service.
     Serve(Service, Dirs),
 }
@@ -50,6 +53,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>, is_pid_1: bool) -> Resul
     while let Some(word) = words.next() {
         match word.to_str().unwrap_or_default() {
             "--version" => return Ok(Job::Version),
+            "ctl" if is_first && service.is_none() => return Ok(Job::Ctl(words.collect())),
             "--run-dir" => dirs.run = folder(words.next(), "--run-dir")?,
             "--data-dir" => dirs.data = folder(words.next(), "--data-dir")?,
             name if is_first && service.is_none() => {
@@ -79,6 +83,7 @@ mod tests {
         let job = parse(line.split(' ').map(Into::into), is_pid_1)?;
         Ok(match job {
             Job::Version => "version".into(),
+            Job::Ctl(words) => format!("ctl {}", words.len()),
             Job::Serve(service, dirs) => format!("{service} {} {}", dirs.run.display(), dirs.data.display()),
         })
     }
@@ -89,6 +94,7 @@ mod tests {
         assert_eq!(parsed("/x/evener web --run-dir r --data-dir d", false).unwrap(), "web r d");
         assert_eq!(parsed("/sbin/init --data-dir d", false).unwrap(), "init /run/evener d");
         assert_eq!(parsed("evener --version", false).unwrap(), "version");
+        assert_eq!(parsed("evener ctl --unit lb firmware", false).unwrap(), "ctl 3");
     }
 
     #[test]
@@ -104,6 +110,7 @@ mod tests {
             ("evener proxy web", "\"web\""),
             ("evener proxy --run-dir", "--run-dir needs"),
             ("init net", "\"net\""),
+            ("init ctl", "\"ctl\""),
         ] {
             let error = parsed(line, false).unwrap_err();
             assert!(error.0.contains(part), "{line}: {error}");

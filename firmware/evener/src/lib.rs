@@ -26,6 +26,7 @@ pub fn main(serve: impl FnOnce(Service, Dirs) -> ExitCode) -> ExitCode {
             let _ = writeln!(std::io::stdout(), "evener {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+        Ok(Job::Ctl(words)) => ExitCode::from(evener_ctl::run(words)),
         Ok(Job::Serve(service, dirs)) => serve(service, dirs),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "evener: {error}\n\n{HELP}");

@@ -1,4 +1,7 @@
-//! What holds for every request and answer: origins, headers, time.
+//! What holds for every request and answer: whom it is for, origins, headers, time.
+//!
+//! A request that names no host, or two, is malformed (RFC 9112 §3.2), and hyper leaves it to us to say so. What
+//! follows compares origins with that name, so there must be one.
 //!
 //! A browser sends along cookies and remembered passwords whoever makes it ask. So a request that another site
 //! caused is refused, by what the browser itself says about it (Fetch metadata, RFC 6454 Origin): for the pages
@@ -8,10 +11,10 @@ use crate::api::problem;
 use crate::pages;
 use axum::extract::Request;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
@@ -33,7 +36,11 @@ pub(crate) const API: &str = "/api/";
 pub(crate) async fn every_request(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with(API);
     let changes = !request.method().is_safe();
-    let mut response = if (api || changes) && is_foreign(request.headers()) {
+    let mut response = if !names_one_host(&request) {
+        let mut response = refusal(api, StatusCode::BAD_REQUEST);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    } else if (api || changes) && is_foreign(request.headers()) {
         tracing::warn!(path = request.uri().path(), "a request that another site caused was refused");
         refusal(api, StatusCode::FORBIDDEN)
     } else {
@@ -74,15 +81,34 @@ fn dressed(api: bool, response: Response) -> Response {
 }
 
 fn refusal(api: bool, status: StatusCode) -> Response {
-    let (kind, detail) = if status == StatusCode::FORBIDDEN {
-        ("cross-origin", "This request was caused by a page of another site, so it was refused.")
-    } else {
-        ("timeout", "The request took too long.")
+    let (kind, detail) = match status {
+        StatusCode::BAD_REQUEST => {
+            ("malformed-request", "A request names the unit in exactly one valid Host field.")
+        }
+        StatusCode::FORBIDDEN => {
+            ("cross-origin", "This request was caused by a page of another site, so it was refused.")
+        }
+        _ => ("timeout", "The request took too long."),
     };
     if api {
         problem::answer(status, kind, detail).into_response()
     } else {
         pages::message(status, "Refused", detail)
+    }
+}
+
+/// Exactly one `Host`, which is one; clients of HTTP/1.0 may leave it out.
+fn names_one_host(request: &Request) -> bool {
+    let is_host = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|host| {
+            host.is_empty() || (!host.contains('@') && host.parse::<axum::http::uri::Authority>().is_ok())
+        })
+    };
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
     }
 }
 
@@ -112,6 +138,24 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
+    }
+
+    #[test]
+    fn a_request_is_for_exactly_one_host() {
+        let names = |version, hosts: &[&'static str]| {
+            let mut request = Request::builder().version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            names_one_host(&request.body(axum::body::Body::empty()).unwrap())
+        };
+        for host in ["lb.example:8441", "192.0.2.10", "[2001:db8::1]:8443", ""] {
+            assert!(names(Version::HTTP_11, &[host]), "{host}");
+        }
+        for hosts in [&[][..], &["a", "b"], &["a", "a"], &["bal@lb.example"], &["lb example"], &["a/b"]] {
+            assert!(!names(Version::HTTP_11, hosts), "{hosts:?}");
+        }
+        assert!(names(Version::HTTP_10, &[]) && !names(Version::HTTP_10, &["a", "b"]));
     }
 
     #[test]

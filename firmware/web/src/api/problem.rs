@@ -147,6 +147,7 @@ fn title(kind: &str) -> &'static str {
         "interrupted" => "Interrupted in the middle",
         "invalid-configuration" => "The configuration would not be valid",
         "malformed-json" => "The body could not be read",
+        "malformed-request" => "Not a request that can be answered",
         "method-not-allowed" => "Not possible here",
         "not-found" => "Not found",
         "not-possible" => "Not possible as things are",

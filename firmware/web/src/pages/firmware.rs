@@ -328,7 +328,7 @@ fn history(update: &FirmwareStatus) -> Markup {
 fn happened(happening: &Happening) -> Markup {
     html! {
         tr {
-            th scope="row" class="at" { (text::moment(happening.unix_s)) }
+            th scope="row" class="at" { (evener_api::moment(happening.unix_s)) }
             td data-label="What" { (icons::happening(&happening.what)) }
             td data-label="Version" { (happening.version.as_deref().unwrap_or("–")) }
             td data-label="Slot" { @match happening.slot { Some(slot) => { (slot) }, None => { "–" } } }

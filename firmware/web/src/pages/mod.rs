@@ -32,7 +32,8 @@ use maud::{Markup, html};
 pub(crate) const FIRMWARE_FORM: &str = "/firmware/install";
 
 /// Most bytes of that form: a file, and what surrounds it.
-const FORM_BYTES: usize = crate::firmware::FILE_BYTES as usize + crate::BODY_BYTES;
+const FORM_BYTES: usize = (256 << 20) + crate::BODY_BYTES;
+const _: () = assert!(FORM_BYTES as u64 > crate::firmware::FILE_BYTES);
 
 /// Every page.
 pub(crate) fn routes() -> Router<App> {

@@ -36,20 +36,6 @@ pub(crate) fn roughly(seconds: u64) -> String {
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// A moment by the unit's clock, which may be wrong: `2026-11-20 09:05`, UTC.
-pub(crate) fn moment(unix_s: u64) -> String {
-    let (days, of_day) = (unix_s / 86_400, unix_s % 86_400);
-    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days, for days since 1970 only.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", of_day / 3600, of_day / 60 % 60)
-}
-
 /// Bytes in MiB with one digit behind the point.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     let tenths = bytes.saturating_mul(10) >> 20;
@@ -83,10 +69,6 @@ mod tests {
         );
         assert_eq!(roughly(90_000).replace('\u{a0}', " "), "1 d");
         assert_eq!([mebibytes(0), mebibytes(1_700_000)].join("|").replace('\u{a0}', " "), "0.0 MiB|1.6 MiB");
-        assert_eq!(
-            [0, 951_827_696, 951_868_800, 1_700_000_000, 1_709_251_199, 4_102_444_800].map(moment).join("|"),
-            "1970-01-01 00:00|2000-02-29 12:34|2000-03-01 00:00|2023-11-14 22:13|2024-02-29 23:59|2100-01-01 00:00"
-        );
         assert_eq!([rate(0.0), rate(9.96), rate(1234.5)].join("|"), "0.0|10.0|1234");
         assert_eq!(count(1, "server", "servers").replace('\u{a0}', " "), "1 server");
     }

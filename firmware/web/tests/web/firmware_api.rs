@@ -26,7 +26,7 @@ fn put(path: &str, body: Body) -> Request<Body> {
 }
 
 fn file(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at % 251) as u8).collect()
+    (0..251).cycle().take(bytes).collect()
 }
 
 async fn install(unit: &Unit, bytes: usize) -> Answer {
