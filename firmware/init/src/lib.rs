@@ -6,9 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+mod anew;
 mod announcer;
 mod banner;
 mod command_line;
+mod data;
 mod disk;
 mod early;
 mod label;
@@ -18,7 +20,9 @@ mod medium;
 mod memory;
 mod power_button;
 mod randomness;
+mod reset;
 mod rights;
+mod salvage;
 mod socket;
 mod start;
 mod storage;
@@ -98,6 +102,15 @@ fn run_unit(dirs: &Dirs, command_line: Option<&CommandLine>) -> anyhow::Result<(
         follow_signals(wish)?;
         let (mut unit, from) = assemble(dirs, command_line, &log, wishes)?;
         let finish = unit.run(from).await;
+        if unit.reset {
+            log.line("evener: factory reset: erasing all settings");
+            if let Err(error) = reset::finish_at_the_end(dirs) {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "not everything is erased yet; the next start goes on"
+                );
+            }
+        }
         if command_line.is_some() {
             leave(&mut unit.watchdogs, finish, &dirs.data);
         }
@@ -119,8 +132,15 @@ fn assemble(
     let (words_in, words) = mpsc::channel(256);
     let (asked_in, asked) = mpsc::channel(16);
     let listener = Listener::bind(&dirs.run, Service::Init).context("cannot make init's socket")?;
-    tokio::spawn(socket::serve(listener, asked_in));
-    let (storage, medium) = prepare_storage(dirs, command_line);
+    tokio::spawn(socket::serve(listener, dirs.run.clone(), asked_in));
+    let told = command_line.map(|line| Told::by(&line.handoff)).unwrap_or_default();
+    for warning in &told.warnings {
+        tracing::warn!("{warning}");
+    }
+    if told.rescue {
+        std::fs::write(dirs.run.join(RESCUE_MODE), "").context("cannot write to the run directory")?;
+    }
+    let (storage, medium) = prepare_storage(dirs, command_line, told.reset);
     let sources = Sources {
         words,
         asked,
@@ -131,13 +151,6 @@ fn assemble(
         net: subscribe(dirs.run.clone(), Service::Net, net::Request::Subscribe),
         control: subscribe(dirs.run.clone(), Service::Control, control::Request::Subscribe),
     };
-    let told = command_line.map(|line| Told::by(&line.handoff)).unwrap_or_default();
-    for warning in &told.warnings {
-        tracing::warn!("{warning}");
-    }
-    if told.rescue {
-        std::fs::write(dirs.run.join(RESCUE_MODE), "").context("cannot write to the run directory")?;
-    }
     let unit = Unit {
         launch: Launch {
             program: std::env::current_exe().context("cannot find the own binary")?,
@@ -150,6 +163,7 @@ fn assemble(
         handoff: told.record,
         warnings: told.warnings,
         rescue: told.rescue,
+        reset: false,
         supervision: evener_supervise::Supervision::new(),
         lives: std::collections::BTreeMap::new(),
         kept: std::collections::BTreeMap::new(),
@@ -168,6 +182,7 @@ fn assemble(
 fn prepare_storage(
     dirs: &Dirs,
     command_line: Option<&CommandLine>,
+    reset: bool,
 ) -> (oneshot::Receiver<Storage>, oneshot::Receiver<Option<String>>) {
     let ((prepared, storage), (read, medium)) = (oneshot::channel(), oneshot::channel());
     let root = command_line.map(|line| line.root.clone());
@@ -177,7 +192,7 @@ fn prepare_storage(
             // Whoever runs a unit on a machine of his own has put everything in its place.
             return prepared.send(Storage { has_configuration: true, ..Storage::default() }).is_ok();
         };
-        let ready = storage::prepare(&dirs, root.as_deref());
+        let ready = storage::prepare(&dirs, root.as_deref(), reset);
         let own_disk = ready.own_disk.clone();
         prepared.send(ready).is_ok() && read.send(storage::read_medium(&dirs, own_disk.as_deref())).is_ok()
     });

@@ -1,8 +1,10 @@
 //! Init's own socket: the state of the unit, and requests to end its run.
 
+use crate::reset;
 use evener_api::Service;
 use evener_api::init::{Announcement, Reply, Request};
 use evener_ipc::{Connection, IpcError, Listener, Peer};
+use std::path::{Path, PathBuf};
 use tokio::sync::{mpsc, oneshot};
 
 /// A request that may be answered.
@@ -13,26 +15,43 @@ pub(crate) struct Asked {
 }
 
 /// Serves the socket; what is allowed goes to the main loop.
-pub(crate) async fn serve(listener: Listener, asked: mpsc::Sender<Asked>) {
-    listener.serve(|connection| answer_all(connection, asked.clone())).await;
+pub(crate) async fn serve(listener: Listener, run: PathBuf, asked: mpsc::Sender<Asked>) {
+    listener.serve(|connection| answer_all(connection, run.clone(), asked.clone())).await;
 }
 
-async fn answer_all(mut connection: Connection, asked: mpsc::Sender<Asked>) -> Result<(), IpcError> {
+async fn answer_all(
+    mut connection: Connection,
+    run: PathBuf,
+    asked: mpsc::Sender<Asked>,
+) -> Result<(), IpcError> {
     let peer = connection.peer()?;
     while let Some(request) = connection.next_request::<Request>().await? {
-        let reply = if may_ask(peer, request) {
+        let reply = if !may_ask(peer, request) {
+            Reply::Forbidden
+        } else if let Err(reason) = prepare(&run, request).await {
+            tracing::error!(reason, ?request, "cannot be done");
+            Reply::Failed(reason)
+        } else {
             let (answer, reply) = oneshot::channel();
             if asked.send(Asked { request, answer }).await.is_err() {
                 return Ok(());
             }
             let Ok(reply) = reply.await else { return Ok(()) };
             reply
-        } else {
-            Reply::Forbidden
         };
         connection.answer(&reply).await?;
     }
     Ok(())
+}
+
+/// What a request needs of the disk, before the main loop hears of it: that must not wait for a disk.
+async fn prepare(run: &Path, request: Request) -> Result<(), String> {
+    if request != Request::FactoryReset {
+        return Ok(());
+    }
+    let run = run.to_owned();
+    let ordered = tokio::task::spawn_blocking(move || reset::order(&run)).await;
+    ordered.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))
 }
 
 fn may_ask(peer: Peer, request: Request) -> bool {
@@ -55,7 +74,11 @@ mod tests {
         let by = |service: Service, request| may_ask(Peer { uid: service.uid() }, request);
         assert!(by(Service::Web, Request::PowerOff) && by(Service::Web, Request::Reboot));
         assert!(by(Service::Update, Request::Reboot) && !by(Service::Update, Request::PowerOff));
+        assert!(by(Service::Web, Request::FactoryReset));
         assert!(by(Service::Control, Request::Announce(Announcement::FirstPassword)));
+        for service in [Service::Update, Service::Control] {
+            assert!(!by(service, Request::FactoryReset), "{service}");
+        }
         for service in [Service::Net, Service::Checks, Service::Proxy] {
             assert!(by(service, Request::Get));
             for request in

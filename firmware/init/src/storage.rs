@@ -3,6 +3,7 @@
 //! All of this may fail, and then the unit goes on with what it has and says so: a load balancer that does not
 //! start because of its log partition helps nobody.
 
+use crate::data::{self, DataPartition};
 use crate::disk::OwnDisk;
 use crate::medium;
 use crate::sysfs::Sysfs;
@@ -10,16 +11,21 @@ use anyhow::Context;
 use evener_api::{SERVICES_GID, Service};
 use evener_disk::Role;
 use evener_observe::Dirs;
-use evener_sys::disk::partition_path;
+use evener_store::{Copies, order_reset, reset_is_ordered};
+use evener_sys::disk::{FileBlocks, partition_path};
 use evener_sys::mount::{MountFlags, mount};
 use evener_sys::resize;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 /// Changes of the configuration are not lost, as long as `conf` takes them.
 const DATA_IS_LOST: &str = "The data partition cannot be used: the configuration has only its second copy, and all \
      else is lost at the next restart. Save the configuration elsewhere and install the unit again.";
+
+/// What could not be erased stays, and so does the order.
+const RESET_FAILED: &str = "The factory reset could not be carried out in full, and is tried again at each start. \
+     Replace the disk before you give the unit away.";
 
 /// What became of the storage.
 #[derive(Debug, Default)]
@@ -38,7 +44,7 @@ fn warning(message: &str, error: &anyhow::Error) -> String {
 }
 
 /// Prepares everything that services find on the own disk. Blocking; runs beside net.
-pub(crate) fn prepare(dirs: &Dirs, root: Option<&str>) -> Storage {
+pub(crate) fn prepare(dirs: &Dirs, root: Option<&str>, reset: bool) -> Storage {
     let mut warnings = Vec::new();
     let mut warn = |message: &str, error: &anyhow::Error| warnings.push(warning(message, error));
     let sysfs = Sysfs::new("/sys");
@@ -49,24 +55,30 @@ pub(crate) fn prepare(dirs: &Dirs, root: Option<&str>) -> Storage {
             if let Err(error) = hand_out_partitions(own, &dirs.run) {
                 warn("Firmware slots or the second copy of the configuration cannot be reached.", &error);
             }
-            mount_data(own, &dirs.data)
+            mount_data(own, &dirs.data, reset)
         }
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    if let Err(error) = mounted {
+    let mounted = mounted.unwrap_or_else(|error| {
         warn(DATA_IS_LOST, &error);
         if let Err(error) = mount_memory(&dirs.data) {
             warn("There is no place for data at all.", &error);
         }
-    }
+        None
+    });
     if let Err(error) = make_service_folders(&dirs.data) {
         warn("A service has no place for its data.", &error);
     }
-    Storage {
-        warnings,
-        own_disk: own.ok().map(|own| own.name),
-        has_configuration: has_configuration(&dirs.data),
-    }
+    warnings.extend(mounted);
+    let has_configuration =
+        has_configuration(&dirs.data) || own.as_ref().is_ok_and(|own| has_second_copy(own).unwrap_or(false));
+    Storage { warnings, own_disk: own.ok().map(|own| own.name), has_configuration }
+}
+
+/// Whether control will find a configuration in the second copy.
+fn has_second_copy(own: &OwnDisk) -> Option<bool> {
+    let conf = FileBlocks::open(&own.node(Role::Conf)?, false).ok()?;
+    Some(Copies::open(conf).ok()?.1.is_some())
 }
 
 /// Whether control has made a generation here. One that cannot be read counts: control knows what to do then.
@@ -82,12 +94,47 @@ pub(crate) fn read_medium(dirs: &Dirs, own_disk: Option<&str>) -> Option<String>
     taken.err().map(|error| warning("The first configuration was not taken from its medium.", &error))
 }
 
-fn mount_data(own: &OwnDisk, target: &Path) -> anyhow::Result<()> {
+/// Brings the data partition up, erased where a reset was ordered; gives what the operator must see.
+fn mount_data(own: &OwnDisk, target: &Path, reset: bool) -> anyhow::Result<Option<String>> {
     let node = own.node(Role::Data).context("the disk has no data partition")?;
     // Growing is a convenience: what goes wrong with it must not cost the data.
     let grown = own.grow_data();
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
-    mount(&node, target, "ext4", flags, Some(c"errors=remount-ro")).context("it cannot be mounted")?;
+    let mut place = DataPartition { node, target: target.to_owned() };
+    let warning = match obey_order(own, &mut place, reset) {
+        Some(Ok(())) => None,
+        Some(Err(error)) if is_mounted(target) => Some(warning(RESET_FAILED, &error)),
+        Some(Err(error)) => return Err(error),
+        None => data::bring_up(&mut place)?,
+    };
+    grow_file_system(target, grown);
+    Ok(warning)
+}
+
+/// Resets the unit if that was ordered, by a person at the console just now or by the mark on `conf`.
+fn obey_order(own: &OwnDisk, place: &mut DataPartition, reset: bool) -> Option<anyhow::Result<()>> {
+    let conf = own.node(Role::Conf).map(|node| FileBlocks::open(&node, true));
+    let mut conf = conf.and_then(|opened| {
+        opened.inspect_err(|error| tracing::warn!(%error, "the conf partition cannot be opened")).ok()
+    });
+    if reset && let Some(conf) = &mut conf {
+        // Without the mark the reset is carried out all the same, only not after a power cut.
+        let _ = order_reset(conf).inspect_err(|error| tracing::warn!("{error}"));
+    }
+    let ordered = reset || conf.as_mut().is_some_and(|conf| reset_is_ordered(conf).unwrap_or(false));
+    ordered.then(|| {
+        data::bring_up_erased(place, conf.as_mut())?;
+        tracing::info!("factory reset: all settings are erased, the firmware is as it was");
+        Ok(())
+    })
+}
+
+/// Whether something is mounted there.
+fn is_mounted(target: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    target.parent().is_some_and(|parent| device(parent) != device(target))
+}
+
+fn grow_file_system(target: &Path, grown: anyhow::Result<(u64, bool)>) {
     match grown.and_then(|(bytes, told)| Ok((resize::grow_ext4(target, bytes)?, bytes, told))) {
         Ok((before, bytes, true)) => {
             tracing::info!(
@@ -101,7 +148,6 @@ fn mount_data(own: &OwnDisk, target: &Path) -> anyhow::Result<()> {
             tracing::warn!(error = format!("{error:#}"), "the data partition stays as small as it is")
         }
     }
-    Ok(())
 }
 
 fn mount_memory(target: &Path) -> anyhow::Result<()> {
@@ -156,7 +202,6 @@ fn make_service_folders(data: &Path) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::sysfs::BlockDevice;
-    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn every_service_gets_a_folder_that_only_it_can_enter() {

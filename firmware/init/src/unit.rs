@@ -55,6 +55,8 @@ pub(crate) struct Unit {
     pub(crate) warnings: Vec<String>,
     /// Only the network, local administration and firmware upload run.
     pub(crate) rescue: bool,
+    /// The unit is to be reset before its run ends.
+    pub(crate) reset: bool,
     pub(crate) supervision: Supervision,
     pub(crate) lives: BTreeMap<Service, Life>,
     pub(crate) kept: BTreeMap<Service, BTreeMap<ListenerKey, OwnedFd>>,
@@ -235,7 +237,12 @@ impl Unit {
                 self.stop(Finish::PowerOff);
                 Reply::Done
             }
-            Request::FactoryReset => Reply::Failed("this firmware cannot reset itself yet".into()),
+            // It was ordered before the request came this far.
+            Request::FactoryReset => {
+                self.reset = true;
+                self.stop(Finish::Restart);
+                Reply::Done
+            }
             Request::Announce(Announcement::FirstPassword) => {
                 self.announcer.want(now);
                 Reply::Done
