@@ -146,7 +146,7 @@ impl Stream {
 fn conclude(
     unit: &Unit,
     order: &InstallOrder,
-    outcome: Result<writer::Installed, (Option<Candidate>, End)>,
+    outcome: Result<writer::Installed, (Option<Box<Candidate>>, End)>,
 ) -> InstallReply {
     let author = order.author.as_str();
     let (phase, reply) = match outcome {

@@ -91,6 +91,7 @@ pub async fn serve(dirs: Dirs, pace: Pace, stop: impl Future<Output = ()>) -> an
     let (handoff, version) = told_by_init(&dirs.run).await;
     let unit = Arc::new(Unit::new(dirs, handoff, version));
     unit.settle_failure();
+    prove::announce(&unit, &pace);
     unit.publish_whole().await;
     let prover = tokio::spawn(prove::prove(Arc::clone(&unit), pace, lifeline.progress(prove::ROUND_WITHIN)));
     lifeline.ready().await;

@@ -26,11 +26,23 @@ const MARK_EVERY: Duration = Duration::from_secs(1);
 /// A round of the loop takes no longer than this: a few probes, each with its own end.
 pub(crate) const ROUND_WITHIN: Duration = Duration::from_secs(60);
 
+/// Shows that the proof has begun, so that nobody takes a firmware for proven that was not looked at yet.
+pub(crate) fn announce(unit: &Unit, pace: &Pace) {
+    if !in_rescue(unit) {
+        let mode = if unit.on_trial() { Mode::Trial } else { Mode::Confirmed };
+        show(unit, &Trial::new(mode), (pace.now)(), None);
+    }
+}
+
+/// Rescue has nothing to prove: it serves no traffic, and its health says nothing about A and B.
+fn in_rescue(unit: &Unit) -> bool {
+    unit.handoff.is_some_and(|handoff| handoff.mode == BootMode::Rescue)
+}
+
 /// Proves the health of the running firmware, then puts right what follows from it. Does not end: the mark of this
 /// loop is what init sees of the service.
 pub(crate) async fn prove(unit: Arc<Unit>, pace: Pace, progress: Progress) {
-    let rescue = unit.handoff.is_some_and(|handoff| handoff.mode == BootMode::Rescue);
-    if !rescue && until_settled(&unit, &pace, &progress).await {
+    if !in_rescue(&unit) && until_settled(&unit, &pace, &progress).await {
         marking(&progress, refill(&unit)).await;
     }
     marking(&progress, std::future::pending::<()>()).await;
@@ -126,8 +138,8 @@ async fn settle(unit: &Arc<Unit>) -> Result<(), String> {
         tracing::info!(bytes, "every file of the root file system was read and verified");
     }
     unit.blocking(record_health).await.ok_or("the slot table was not written")??;
-    unit.show_proving(None);
     unit.publish_whole().await;
+    unit.show_proving(None);
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! The writing half of an installation, from its first byte to the record that has it tried.
 
 use evener_api::update::{Candidate, InstallOrder, Phase};
-use evener_plan::Refusal;
 use evener_slot_table::SlotFacts;
 use evener_slots::Offer;
 use std::time::{Duration, Instant};
@@ -34,7 +33,7 @@ pub(crate) fn install(
     order: &InstallOrder,
     stream: &mut Stream,
     claim: &Claim,
-) -> Result<Installed, (Option<Candidate>, End)> {
+) -> Result<Installed, (Option<Box<Candidate>>, End)> {
     let mut candidate = None;
     write(unit, order, stream, claim, &mut candidate).map_err(|end| (candidate, end))
 }
@@ -44,7 +43,7 @@ fn write(
     order: &InstallOrder,
     stream: &mut Stream,
     claim: &Claim,
-    known: &mut Option<Candidate>,
+    known: &mut Option<Box<Candidate>>,
 ) -> Result<Installed, End> {
     let mut taken = Taken::new(unit);
     let mut offer = Offer::new(unit.keys()?);
@@ -54,7 +53,7 @@ fn write(
         offered(&verified, &unit.seen().facts, order.even_if_it_failed)
     };
     candidate.loses = stream.runtime.block_on(unit.lost_by(config_format));
-    *known = Some(candidate.clone());
+    *known = Some(Box::new(candidate.clone()));
     unit.show_installation(|installation| {
         if let Some(installation) = installation {
             installation.candidate = Some(candidate.clone());
@@ -111,7 +110,7 @@ fn head(offer: &mut Offer<'_>, stream: &mut Stream, taken: &mut Taken<'_>) -> Re
     loop {
         let chunk = stream.next()?;
         if chunk.is_empty() {
-            return Err(Refusal::from(truncated(taken.bytes)).into());
+            return Err(truncated(taken.bytes).into());
         }
         taken.more(chunk.len());
         let (used, known) = offer.push(&chunk)?;
