@@ -24,7 +24,7 @@ use setup::Needs;
 use steps::Journal;
 
 /// A task: its name, what `help` says of it.
-const TASKS: [(&str, &str); 14] = [
+const TASKS: [(&str, &str); 15] = [
     ("run", "build the image, boot it in QEMU with two demo web servers behind it (--keep: keep its disk)"),
     ("test", "everything that CI runs: format, lints, unit tests, image, tests of the booted image"),
     ("image", "build the signed firmware and its disk images into out/"),
@@ -36,6 +36,10 @@ const TASKS: [(&str, &str); 14] = [
     ("bench", "all measurements; tables here, rows in out/bench/"),
     ("bench-NAME", "one of them: boot, size, proxy, update"),
     ("prove", "everything in full, its figures to docs/proof; takes hours (ARGS: only these, e.g. kills)"),
+    (
+        "fuzz",
+        "mutated bytes into every parser of a boot (ARGS: --seconds N, --target NAME, --find NAME FILE)",
+    ),
     ("setup", "install what all tasks need, and nothing else"),
     ("clean", "remove out/ and what cargo built; the cache of kernels stays"),
     ("help", "this list"),
@@ -77,6 +81,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "lint" => return suite::lint(&mut journal, &paths),
         "prove" => return prove::prove(&mut journal, &paths, rest),
         "fmt" => suite::format(&mut journal, &paths)?,
+        "fuzz" => return prove::fuzz(&mut journal, &paths, rest),
         "bench" => suite::bench(&mut journal, &paths, &prove::BENCHES)?,
         "clean" => clean(&paths)?,
         other => match other.strip_prefix("bench-") {

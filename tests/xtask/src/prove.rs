@@ -30,7 +30,7 @@ const PROOFS: [Proof; 5] = [
     Proof {
         name: "fuzz",
         needs_image: false,
-        arguments: &["run", "--release", "--package", "evener-fuzz", "--", "--seconds", "300"],
+        arguments: &["run", "--profile", "sweep", "--package", "evener-fuzz", "--", "--seconds", "300"],
         tests: &[],
     },
     Proof {
@@ -96,6 +96,16 @@ pub(crate) fn prove(journal: &mut Journal, paths: &Paths, names: &[String]) -> R
         suite::bench(journal, paths, &BENCHES)?;
     }
     Ok(passed && proved)
+}
+
+/// Looks for bytes that break a property, as long as the options say; it tells what it does by itself.
+pub(crate) fn fuzz(journal: &mut Journal, paths: &Paths, options: &[String]) -> Result<bool> {
+    setup::prepare(journal, Needs::Test)?;
+    // With every check of a debug build, but quick.
+    let build = ["--profile", "sweep", "--package", "evener-fuzz"];
+    journal.step("build fuzz", cargo(paths).arg("build").args(build))?;
+    let mut command = cargo(paths);
+    Ok(command.args(["run", "--quiet"]).args(build).arg("--").args(options).status()?.success())
 }
 
 fn run(journal: &Journal, paths: &Paths, proof: &Proof, verdict: &mut Verdict) -> Result<()> {
