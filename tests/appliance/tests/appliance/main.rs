@@ -18,6 +18,7 @@ mod refusals;
 mod refused_settings;
 mod rescue;
 mod services;
+mod sick;
 mod traffic;
 
 use std::net::SocketAddrV4;
