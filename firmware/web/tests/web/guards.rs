@@ -48,6 +48,21 @@ async fn another_sites_request_is_refused_whatever_it_carries() {
 }
 
 #[tokio::test]
+async fn a_request_for_two_hosts_is_refused_and_its_connection_closed() {
+    let unit = Unit::with_shop().await;
+    for (path, kind) in [("/login", "text/html"), ("/api/v1/vs", "application/problem+json")] {
+        let twice = Browser::default().request(Method::GET, path).header("host", "other.example");
+        let answer = unit.send(twice.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert_eq!(answer.header("connection"), "close");
+        assert!(
+            answer.header("content-type").starts_with(kind) && answer.text.contains("Host"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_pages_cookie_opens_nothing_of_the_api() {
     let unit = Unit::with_shop().await;
     let browser = unit.log_in().await;

@@ -95,7 +95,7 @@ async fn until_there_is_a_configuration_every_page_says_so() {
     let run = tempfile::tempdir().unwrap();
     let app = evener_web::App::new(run.path(), "00c0ffee", evener_web::Clock::real()).unwrap();
     let mut unit = Unit::with_shop().await;
-    unit.router = evener_web::app(app);
+    unit.router = crate::support::router(app);
     for path in ["/", "/login", "/services"] {
         let answer = unit.get(path, &crate::support::Browser::default()).await;
         assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "2"));

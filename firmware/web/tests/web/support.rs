@@ -28,6 +28,17 @@ pub(crate) struct Unit {
     run: tempfile::TempDir,
 }
 
+/// Everything over `app`, for clients that need not say which unit they mean.
+pub(crate) fn router(app: App) -> Router {
+    evener_web::app(app).layer(axum::middleware::map_request(with_host))
+}
+
+/// Names the unit as every client of HTTP/1.1 does, where a test has not.
+async fn with_host(mut request: axum::extract::Request) -> axum::extract::Request {
+    request.headers_mut().entry(HOST).or_insert(axum::http::HeaderValue::from_static("lb.example:8441"));
+    request
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -46,7 +57,7 @@ impl Unit {
         let (clock, hand) = Clock::by_hand();
         hand.store(1_700_000_000_000, Ordering::Relaxed);
         let app = App::new(run.path(), "00c0ffee", clock).unwrap();
-        let router = evener_web::app(app);
+        let router = router(app);
         let unit = Self { fake, router, hand, tasks, run };
         unit.wait_until_ready().await;
         unit
