@@ -42,7 +42,7 @@ pub enum ConfError {
     /// The device failed.
     #[error("the conf partition cannot be {doing}: {reason}")]
     Device {
-        /// `read` or `written`.
+        /// `read`, `written` or `erased`.
         doing: &'static str,
         /// The device's own words.
         reason: String,

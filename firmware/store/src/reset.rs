@@ -6,12 +6,12 @@
 //! that cannot be mounted is made anew with the configuration from `conf`, and must not bring back what was to be erased.
 //!
 //! ```text
-//! mark → flush → read back │ erase data → zero the copies → flush → zero the mark → flush
+//! mark → flush → read back │ erase data → zero the copies → flush → read back → zero the mark → flush
 //!                          │ a cut here is finished by the next boot
 //! ```
 
 use crate::ConfError;
-use crate::conf::failed;
+use crate::conf::{Copies, failed};
 use evener_disk::{Blocks, Lba, SECTOR};
 
 const MARK: &[u8; 16] = b"EVNFACTORYRESET1";
@@ -60,6 +60,13 @@ pub fn finish_reset<B: Blocks>(conf: &mut B) -> Result<(), ConfError> {
         at += u64::try_from(part.len() / SECTOR).unwrap_or(u64::MAX);
     }
     conf.flush().map_err(|error| failed("written", &error))?;
+    // A disk that did not take the zeros has the settings still, and the mark must stay.
+    if Copies::open(&mut *conf)?.1.is_some() {
+        return Err(ConfError::Device {
+            doing: "erased",
+            reason: "a copy of the settings is still there".into(),
+        });
+    }
     write_mark(conf, &[0; SECTOR])
 }
 
@@ -77,7 +84,6 @@ fn place_of_mark<B: Blocks>(conf: &B) -> Result<Lba, ConfError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Copies;
     use crate::record::{NextIds, Record, encode};
     use evener_config::Config;
     use evener_disk::{Cut, CutDisk, RamDisk};

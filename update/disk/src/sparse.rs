@@ -82,6 +82,10 @@ impl Blocks for SparseDisk {
         self.check(at, data.len())?;
         for (sector, bytes) in (at.0..).zip(data.chunks_exact(SECTOR)) {
             let (page, start) = place(sector);
+            // Zeros over nothing stay nothing.
+            if !self.pages.contains_key(&page) && bytes.iter().all(|byte| *byte == 0) {
+                continue;
+            }
             let page = self.pages.entry(page).or_insert_with(|| Arc::new([0; PAGE]));
             let page: &mut [u8; PAGE] = Arc::make_mut(page);
             crate::field::put(page, start, bytes);

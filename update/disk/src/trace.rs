@@ -53,7 +53,7 @@ pub enum Rot {
 /// Which cuts to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Torn at each sector and inside of two; of unflushed writes each lost alone, and every prefix kept.
+    /// Torn at each sector (of more than 64, at four of them) and inside of two; of unflushed writes each lost alone, and every prefix kept.
     All,
     /// Torn in the middle; of unflushed writes all kept or all lost.
     Few,
@@ -268,12 +268,17 @@ fn between(points: &mut Vec<CutPoint>, writes: usize, pending: usize, depth: Dep
     }
 }
 
+/// Writes of more bytes are not torn at each sector.
+const LARGE: usize = 64 * SECTOR;
+
 fn tears(bytes: usize, depth: Depth) -> Vec<Tear> {
     let middle = (bytes / 2).next_multiple_of(SECTOR).min(bytes);
     if depth == Depth::Few {
         return vec![Tear::Head(if middle == bytes { bytes / 2 } else { middle })];
     }
-    let boundaries = (SECTOR..bytes).step_by(SECTOR).map(Tear::Head);
+    // Of a large write four boundaries: such a one is zeros, and each of them leaves the same in other sizes.
+    let step = if bytes > LARGE { (bytes / 4).next_multiple_of(SECTOR) } else { SECTOR };
+    let boundaries = (SECTOR..bytes).step_by(step).map(Tear::Head);
     let inside = [SECTOR / 2, bytes.saturating_sub(SECTOR / 2)].map(Tear::Head);
     let single = [41, 255, 509].map(Tear::Head);
     let few = if bytes == SECTOR { single.as_slice() } else { inside.as_slice() };
@@ -302,19 +307,21 @@ impl<D: Blocks<Error = DiskGone> + Clone> Blocks for TraceDisk<D> {
     }
 
     fn write(&mut self, at: Lba, data: &[u8]) -> Result<(), DiskGone> {
-        let mut there = vec![0; data.len()];
-        self.read(at, &mut there)?;
-        let landing = match self.rot {
-            Some((write, Rot::Flip(byte))) if write == self.writes => {
-                let mut flipped = data.to_vec();
-                if let Some(byte) = flipped.get_mut(byte) {
-                    *byte ^= 1;
-                }
-                Some(flipped)
+        let outside = self.stable.sectors().saturating_sub(at.0)
+            < u64::try_from(data.len() / SECTOR).unwrap_or(u64::MAX);
+        if outside || !data.len().is_multiple_of(SECTOR) {
+            return Err(DiskGone);
+        }
+        let rot = self.rot.filter(|(write, _)| *write == self.writes);
+        let mut landing = None;
+        if let Some((_, rot)) = rot {
+            let mut bytes = data.to_vec();
+            match rot {
+                Rot::Flip(byte) => bytes.get_mut(byte).into_iter().for_each(|byte| *byte ^= 1),
+                Rot::Lost => self.read(at, &mut bytes)?,
             }
-            Some((write, Rot::Lost)) if write == self.writes => Some(there),
-            _ => None,
-        };
+            landing = Some(bytes);
+        }
         self.cache.push(Cached { at, data: data.to_vec(), landing });
         self.steps.push(Step::Write(at, data.to_vec()));
         self.writes = self.writes.saturating_add(1);

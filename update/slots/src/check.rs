@@ -70,7 +70,8 @@ pub(crate) fn digest<P: Partitions>(
         return Ok(Err(ManifestError::PartSize));
     }
     let mut check = part.checker();
-    let mut chunk = vec![0; CHUNK];
+    let room = usize::try_from(part.size).unwrap_or(CHUNK).min(CHUNK).next_multiple_of(SECTOR);
+    let mut chunk = vec![0; room];
     let mut left = part.size;
     let mut at = start.0;
     while left > 0 {

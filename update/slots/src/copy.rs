@@ -35,7 +35,8 @@ pub fn copy<P: Partitions>(
     let verified = verify(&area, from, keys)?;
     check_room(parts, to, verified.parts())?;
     empty(parts, to)?;
-    let mut chunk = vec![0; CHUNK];
+    let largest = verified.parts().map(|part| usize::try_from(part.size).unwrap_or(CHUNK)).max();
+    let mut chunk = vec![0; largest.unwrap_or(CHUNK).min(CHUNK).next_multiple_of(SECTOR)];
     for part in verified.parts() {
         copy_part(parts, &part, from, to, &mut chunk)?;
     }

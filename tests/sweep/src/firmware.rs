@@ -1,0 +1,106 @@
+//! Firmwares of less than 64 sectors, signed with a key of their own.
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use evener_formats::bundle::encode;
+use evener_manifest::{
+    Builder, Flags, KeyEntry, KeyId, Part, PartKind, Verity, Version, emit_keyset, join, public_key, sha256,
+    sign,
+};
+
+const SEED: [u8; 32] = [11; 32];
+/// The version of the loader that the units have.
+pub const LOADER: Version = Version([7, 2, 36, 0]);
+/// The floor that the units start with.
+pub const FLOOR: Version = Version([7, 2, 36, 0]);
+
+/// A firmware file and what is in it.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    /// Its version.
+    pub version: Version,
+    /// The floor it asks for.
+    pub floor: Version,
+    /// SHA-256 of its manifest.
+    pub digest: [u8; 32],
+    /// Manifest and signature.
+    pub area: Vec<u8>,
+    /// The kernel; not whole sectors.
+    pub kernel: Bytes,
+    /// The root file system.
+    pub rootfs: Bytes,
+    /// The firmware file.
+    pub bundle: Vec<u8>,
+}
+
+/// The firmwares of a unit's life.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// 7.2.36: what rescue ships with.
+    pub oldest: Firmware,
+    /// 7.2.40: what slot A ships with.
+    pub shipped: Firmware,
+    /// 7.3.0, with the floor as it is.
+    pub newer: Firmware,
+    /// 7.4.0, which raises the floor to itself, so that all slots have to follow.
+    pub newest: Firmware,
+    /// The keys that loader and firmware trust.
+    pub keyset: Vec<u8>,
+}
+
+impl Catalogue {
+    /// Makes them; the same each time.
+    ///
+    /// # Errors
+    /// Never with these constants.
+    pub fn make() -> Result<Self> {
+        let key = KeyEntry { public: public_key(&SEED), development: true, revoked: false };
+        Ok(Self {
+            oldest: firmware(Version([7, 2, 36, 0]), FLOOR)?,
+            shipped: firmware(Version([7, 2, 40, 0]), FLOOR)?,
+            newer: firmware(Version([7, 3, 0, 0]), FLOOR)?,
+            newest: firmware(Version([7, 4, 0, 0]), Version([7, 4, 0, 0]))?,
+            keyset: emit_keyset(false, &[key]).context("the keyset")?,
+        })
+    }
+}
+
+fn firmware(version: Version, floor: Version) -> Result<Firmware> {
+    let salt =
+        version.0.iter().fold(0_u8, |sum, number| sum.wrapping_mul(31).wrapping_add(number.to_le_bytes()[0]));
+    let bytes = |length: u32, kind: u8| -> Bytes {
+        (0..length).map(|index| index.to_le_bytes()[0].wrapping_mul(7) ^ salt ^ kind).collect()
+    };
+    let (kernel, rootfs) = (bytes(10_100, 1), bytes(8192, 2));
+    let parts = [
+        (PartKind::Kernel, kernel.clone()),
+        (PartKind::Rootfs, rootfs.clone()),
+        (PartKind::LoaderUefi, bytes(900, 3)),
+    ];
+    let stated = parts.iter().map(|(kind, bytes)| Part {
+        kind: *kind,
+        size: bytes.len() as u64,
+        sha256: sha256(bytes),
+    });
+    let manifest = Builder {
+        version,
+        floor,
+        installable_from: Version::default(),
+        min_loader: LOADER,
+        build_id: [salt; 16],
+        key_id: KeyId::of(&public_key(&SEED)),
+        flags: Flags::default(),
+        parts: stated.collect(),
+        verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 1 },
+        template: "root={root} slot={slot} evener.handoff={handoff}".into(),
+        notes: None,
+        config_format: 1,
+    }
+    .emit()
+    .context("the manifest")?;
+    let area = join(&manifest, &sign(&manifest, &SEED));
+    let file = encode(&area, &parts).context("the bundle")?;
+    let mut bundle = vec![0; usize::try_from(file.length())?];
+    file.read(0, &mut bundle);
+    Ok(Firmware { version, floor, digest: sha256(&manifest), area, kernel, rootfs, bundle })
+}

@@ -1,0 +1,33 @@
+//! The power cut at every write of a unit's life, on a simulated disk.
+//!
+//! A [`Unit`] is a whole disk in memory and the very functions that ship: the loader's `evener_slot_choice::boot`, the
+//! updater's `evener_slots`, init's `PartitionMap::renew`, the second copy of the configuration in `evener_store`.
+//! What is not there is Linux: a firmware that was started either is whole, every block of it, or counts
+//! as dead, for dm-verity would stop it.
+//!
+//! ```text
+//! for every operation                                       install, confirm, refill, boot, grow, …
+//!   for every moment the power can fail in it, and everything that may survive
+//!     a verified firmware at or above the floor boots, the floor did not fall, the settings are old or new
+//!     for every moment in the recovery from that
+//!       the same, and the update that is repeated then finishes
+//!   for every write that the disk acknowledges and does not keep
+//!     the operation says so, or the unit is as it should be
+//! ```
+//!
+//! `mutants.toml` lists every flush and every verification that this rests on; [`mutants`] deletes them one at a time
+//! and expects the sweep to fail.
+#![allow(clippy::print_stdout, reason = "the runner talks to the person at the terminal")]
+
+pub mod firmware;
+pub mod mutants;
+pub mod operations;
+pub mod recovery;
+pub mod report;
+mod settings;
+pub mod sweep;
+pub mod unit;
+
+pub use operations::Operation;
+pub use sweep::{Extent, Outcome, run};
+pub use unit::Unit;

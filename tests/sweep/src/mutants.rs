@@ -1,0 +1,1 @@
+//! Deleting what the sweep is there to protect.

@@ -1,0 +1,1 @@
+//! Figures of the sweep as JSON and as a page.

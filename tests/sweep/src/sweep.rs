@@ -1,0 +1,357 @@
+//! Every cut, every second cut, every lie of the disk.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, TraceDisk};
+use evener_manifest::{KERNEL_AT, PartKind};
+use evener_slot_table::SlotState;
+
+use crate::firmware::Catalogue;
+use crate::operations::{GENERATIONS, fill};
+use crate::recovery::{Known, is_through, recover, survives};
+use crate::unit::part_bytes;
+use crate::{Operation, Unit};
+
+/// How much of all cases to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of them.
+    Whole,
+    /// Every first cut and every lie, each repaired once, and no second cut: what tells a program with a missing flush.
+    First,
+    /// About one in `every` of them, chosen by `seed`.
+    Sample {
+        /// Chooses.
+        seed: u64,
+        /// One in so many.
+        every: u64,
+    },
+}
+
+/// Which misfortune a case is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The power failed in the operation.
+    Cut,
+    /// And once more in the recovery from that.
+    SecondCut,
+    /// The disk did not keep what it acknowledged.
+    Lie,
+    /// What the operation reads had decayed before.
+    Decay,
+}
+
+/// What came of a sweep.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Cases by operation and kind.
+    pub cases: BTreeMap<(&'static str, Kind), u64>,
+    /// What went wrong, in words; at most a few of each operation.
+    pub failures: Vec<String>,
+    /// How many cases failed.
+    pub failed: u64,
+}
+
+/// Failures that are described.
+const DESCRIBED: usize = 20;
+
+impl Outcome {
+    /// Cases of all kinds.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.cases.values().sum()
+    }
+
+    fn note(&mut self, name: &'static str, kind: Kind, result: Result<()>, place: &dyn Fn() -> String) {
+        let count = self.cases.entry((name, kind)).or_default();
+        *count = count.saturating_add(1);
+        if let Err(error) = result {
+            self.failed = self.failed.saturating_add(1);
+            if self.failures.len() < DESCRIBED {
+                self.failures.push(format!("{name}: {}: {error:#}", place()));
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (key, cases) in other.cases {
+            let count = self.cases.entry(key).or_default();
+            *count = count.saturating_add(cases);
+        }
+        self.failed = self.failed.saturating_add(other.failed);
+        let room = DESCRIBED.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.into_iter().take(room));
+    }
+}
+
+/// One operation, run through once.
+struct Traced<'o> {
+    operation: &'o Operation,
+    trace: TraceDisk<SparseDisk>,
+    before: Known,
+}
+
+/// A piece of the sweep that one thread does.
+enum Job {
+    Cut(usize, CutPoint),
+    Lie(usize, usize),
+    Decay(usize),
+}
+
+/// Sweeps `operations` on as many threads as there are processors. `progress` is told how much of it is done.
+///
+/// # Errors
+/// When an operation fails without any misfortune.
+pub fn run(
+    operations: &[Operation],
+    catalogue: &Catalogue,
+    extent: Extent,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Outcome> {
+    let traced: Vec<Traced<'_>> =
+        operations.iter().map(|operation| trace(operation, catalogue)).collect::<Result<_>>()?;
+    let mut jobs = Vec::new();
+    for (index, each) in traced.iter().enumerate() {
+        let points = each.trace.cut_points(Depth::All).into_iter();
+        jobs.extend(points.map(|point| Job::Cut(index, point)));
+        jobs.extend((0..each.trace.writes()).map(|write| Job::Lie(index, write)));
+        jobs.push(Job::Decay(index));
+    }
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(Outcome::default());
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut outcome = Outcome::default();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(number) else { break };
+                progress(number, jobs.len());
+                let dice = Dice::new(extent, number);
+                do_job(job, &traced, catalogue, dice, &mut outcome);
+            }
+            if let Ok(mut all) = all.lock() {
+                all.merge(outcome);
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    all.into_inner().map_err(|_| anyhow!("a thread of the sweep died"))
+}
+
+fn trace<'o>(operation: &'o Operation, catalogue: &Catalogue) -> Result<Traced<'o>> {
+    let mut unit = Unit::new(operation.start.clone(), catalogue)?;
+    let before = Known { or_generation: operation.or_generation, ..Known::of(&mut unit)? };
+    // Looking may write, as opening the settings does when their copy is incomplete; here it must not.
+    ensure!(unit.disk.writes() == 0, "{}: the start is not at rest", operation.name);
+    (operation.act)(&mut unit).with_context(|| format!("{}, without any misfortune", operation.name))?;
+    Ok(Traced { operation, trace: unit.disk, before })
+}
+
+fn do_job(job: &Job, traced: &[Traced<'_>], catalogue: &Catalogue, mut dice: Dice, outcome: &mut Outcome) {
+    match job {
+        Job::Cut(index, point) => {
+            if let Some(each) = traced.get(*index) {
+                cut(each, point, catalogue, &mut dice, outcome);
+            }
+        }
+        Job::Lie(index, write) => {
+            if let Some(each) = traced.get(*index) {
+                lies(each, *write, catalogue, &mut dice, outcome);
+            }
+        }
+        Job::Decay(index) => {
+            if let Some(each) = traced.get(*index) {
+                // What was promised holds even if nothing survives that was not flushed by then.
+                let kept = guarded(|| {
+                    let mut unit = Unit::new(each.trace.clone().unplugged(), catalogue)?;
+                    (each.operation.promise)(&mut unit)
+                });
+                let words = || "the power failed right behind it".to_owned();
+                outcome.note(each.operation.name, Kind::Cut, kept, &words);
+                decays(each, catalogue, &mut dice, outcome);
+            }
+        }
+    }
+}
+
+/// A cut, the recovery from it, and a second cut at every write of that.
+fn cut(each: &Traced<'_>, point: &CutPoint, catalogue: &Catalogue, dice: &mut Dice, outcome: &mut Outcome) {
+    let name = each.operation.name;
+    if !dice.first() {
+        return;
+    }
+    let words = || format!("cut {point:?}");
+    let mut recovery = None;
+    let result = guarded(|| {
+        let disk = each.trace.after(point).map_err(|_| anyhow!("no such moment"))?;
+        let now = survives(&disk, catalogue, &each.before)?;
+        let mut unit = Unit::new(disk, catalogue)?;
+        recover(&mut unit).context("recovery")?;
+        recovery = Some((unit.disk.clone(), now));
+        // The recovery itself keeps what it promises.
+        is_through(&mut Unit::new(unit.disk.unplugged(), catalogue)?)
+    });
+    outcome.note(name, Kind::Cut, result, &words);
+    let Some((trace, before)) = recovery.filter(|_| dice.seconds()) else { return };
+    for second in trace.cut_points(Depth::Few) {
+        if !dice.second() {
+            continue;
+        }
+        let words = || format!("cut {point:?}, then in the recovery {second:?}");
+        let result = guarded(|| {
+            let disk = trace.after(&second).map_err(|_| anyhow!("no such moment"))?;
+            survives(&disk, catalogue, &before)?;
+            let mut unit = Unit::new(disk, catalogue)?;
+            recover(&mut unit).context("recovery")?;
+            is_through(&mut unit)
+        });
+        outcome.note(name, Kind::SecondCut, result, &words);
+    }
+}
+
+/// One write of the operation does not land as it was acknowledged.
+fn lies(each: &Traced<'_>, write: usize, catalogue: &Catalogue, dice: &mut Dice, outcome: &mut Outcome) {
+    let Some((_, bytes)) = each.trace.extents().nth(write) else { return };
+    let ways = [Rot::Flip(0), Rot::Flip(bytes / 2), Rot::Flip(bytes.saturating_sub(1)), Rot::Lost];
+    for rot in ways {
+        if !dice.first() {
+            continue;
+        }
+        let result = guarded(|| lie(each, write, rot, catalogue));
+        outcome.note(each.operation.name, Kind::Lie, result, &|| format!("write {write}: {rot:?}"));
+    }
+}
+
+fn lie(each: &Traced<'_>, write: usize, rot: Rot, catalogue: &Catalogue) -> Result<()> {
+    let operation = each.operation;
+    let mut unit = Unit::with(TraceDisk::rotting(operation.start.clone(), write, rot), catalogue)?;
+    let said = (operation.act)(&mut unit);
+    let disk = unit.disk.unplugged();
+    // What is not read back may not have happened.
+    let unchanged = (!operation.reads_back).then_some(GENERATIONS);
+    let before = Known { or_generation: each.before.or_generation.or(unchanged), ..each.before };
+    survives(&disk, catalogue, &before)?;
+    let mut unit = Unit::new(disk, catalogue)?;
+    if operation.reads_back {
+        match said {
+            Ok(()) => (operation.promise)(&mut unit).context("it said that all was well")?,
+            Err(error) => nothing_half_done(&mut unit).context(format!("it said: {error:#}"))?,
+        }
+    }
+    recover(&mut unit).context("recovery")?;
+    is_through(&mut unit)
+}
+
+/// Whatever may boot is whole.
+fn nothing_half_done(unit: &mut Unit<'_>) -> Result<()> {
+    let table = unit.table()?;
+    for slot in Slot::ALL {
+        let record = table.slot(slot);
+        if matches!(record.state, SlotState::Trial | SlotState::Confirmed) {
+            let firmware = unit.catalogue.of(&record.digest).context("a firmware that nobody made")?.clone();
+            unit.holds(slot, &firmware)?;
+        }
+    }
+    Ok(())
+}
+
+/// Damage, anywhere in what the operation reads from, is noticed before anything is written.
+fn decays(each: &Traced<'_>, catalogue: &Catalogue, dice: &mut Dice, outcome: &mut Outcome) {
+    let Some(source) = each.operation.source else { return };
+    for (role, offset) in places(source, catalogue) {
+        if !dice.first() {
+            continue;
+        }
+        let result = guarded(|| {
+            let mut unit = Unit::new(each.operation.start.clone(), catalogue)?;
+            let start = unit.range(role)?.start.saturating_mul(SECTOR as u64);
+            let mut disk = unit.disk.stopped();
+            disk.flip(start.saturating_add(offset));
+            unit = Unit::new(disk, catalogue)?;
+            ensure!((each.operation.act)(&mut unit).is_err(), "it was not noticed");
+            ensure!(unit.disk.writes() == 0, "it was noticed too late");
+            Ok(())
+        });
+        let words = || format!("a bit of {role} at {offset} has decayed");
+        outcome.note(each.operation.name, Kind::Decay, result, &words);
+    }
+    let result = guarded(|| {
+        let mut unit = Unit::new(each.operation.start.clone(), catalogue)?;
+        fill(&mut unit, source, &catalogue.oldest)?;
+        let mut unit = Unit::new(unit.disk.stopped(), catalogue)?;
+        ensure!((each.operation.act)(&mut unit).is_err(), "it was not noticed");
+        ensure!(unit.disk.writes() == 0, "it was noticed too late");
+        Ok(())
+    });
+    outcome
+        .note(each.operation.name, Kind::Decay, result, &|| format!("slot {source} holds another firmware"));
+}
+
+/// One byte in each sector of a slot that a signature vouches for.
+fn places(slot: Slot, catalogue: &Catalogue) -> Vec<(Role, u64)> {
+    let sector = SECTOR as u64;
+    let sectors = |bytes: u64| (0..bytes.div_ceil(sector)).map(move |at| at.saturating_mul(sector));
+    let area = sectors(catalogue.newest.area.len() as u64).map(|at| (Role::Boot(slot), at));
+    let kernel = sectors(part_bytes(&catalogue.newest, PartKind::Kernel));
+    let kernel = kernel.map(|at| (Role::Boot(slot), KERNEL_AT.saturating_add(at)));
+    let rootfs = sectors(part_bytes(&catalogue.newest, PartKind::Rootfs)).map(|at| (Role::Root(slot), at));
+    area.chain(kernel).chain(rootfs).collect()
+}
+
+/// A panic is a failure of the case, not the end of the sweep.
+fn guarded(case: impl FnOnce() -> Result<()>) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(case)).unwrap_or_else(|_| Err(anyhow!("it panicked")))
+}
+
+/// Chooses the cases of a sample.
+struct Dice {
+    extent: Extent,
+    state: u64,
+}
+
+impl Dice {
+    fn new(extent: Extent, job: usize) -> Self {
+        let seed = if let Extent::Sample { seed, .. } = extent { seed } else { 0 };
+        let mut dice = Self { extent, state: seed ^ (job as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) };
+        dice.roll();
+        dice
+    }
+
+    /// splitmix64: any seed will do, and equal seeds choose equal cases everywhere.
+    fn roll(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.roll().checked_rem(n).is_none_or(|rest| rest == 0)
+    }
+
+    fn first(&mut self) -> bool {
+        match self.extent {
+            Extent::Whole | Extent::First => true,
+            Extent::Sample { every, .. } => self.one_in(every),
+        }
+    }
+
+    fn seconds(&self) -> bool {
+        self.extent != Extent::First
+    }
+
+    fn second(&mut self) -> bool {
+        match self.extent {
+            Extent::Whole => true,
+            Extent::First => false,
+            Extent::Sample { every, .. } => self.one_in(every.saturating_mul(2)),
+        }
+    }
+}
