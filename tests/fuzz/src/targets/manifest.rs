@@ -210,6 +210,7 @@ fn keyset(data: &[u8]) -> Verdict {
     let keys: Vec<_> = set.keys().collect();
     for key in &keys {
         let trusted = set.trusted(key.id);
+        assert_eq!(key.id, KeyId::of(&key.public));
         assert!(!trusted.is_ok_and(|key| key.revoked || key.development && set.is_release()));
     }
     let entries: Vec<_> = keys
