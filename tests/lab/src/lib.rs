@@ -22,6 +22,7 @@ mod host;
 pub mod http;
 #[cfg(feature = "https")]
 pub mod https;
+mod keyboard;
 mod link;
 mod machine;
 mod medium;
@@ -42,6 +43,7 @@ pub use console::first_password;
 pub use dhcp::{DhcpServer, asks_for_address};
 pub use disk::{DiskFile, overlay, raw_copy};
 pub use host::{Host, HostSetup, UdpSocket};
+pub use keyboard::{Held, Keyboard};
 pub use link::{Faults, PortId};
 pub use machine::{Forward, Machine, WORK_FOLDER};
 pub use medium::config_medium;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use evener_board::Board;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::keyboard::Keyboard;
 use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
@@ -152,6 +153,7 @@ impl Machine {
         let connected = accept(&serial_socket, &process)
             .and_then(|serial| Ok((serial, Qmp::greet(accept(&control_socket, &process)?)?)));
         let (serial, qmp) = connected.map_err(complain)?;
+        let keyboard = Keyboard::new(&serial)?;
         let serial = Serial::follow(serial, log, started);
         let mut ports = Vec::new();
         for (index, nic) in self.nics.iter().enumerate() {
@@ -159,7 +161,8 @@ impl Machine {
                 ports.push(switch.plug_unit(&at(&format!("nic{index}")))?);
             }
         }
-        Ok(Unit::new(self.name.clone(), process, serial, qmp, ports, started, folder))
+        let line = (serial, keyboard);
+        Ok(Unit::new(self.name.clone(), process, line, qmp, ports, started, folder))
     }
 
     fn arguments(&self, folder: &Path) -> Result<Vec<String>> {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::keyboard::Keyboard;
 use crate::link::PortId;
 use crate::machine::Forward;
 use crate::program::Program;
@@ -19,6 +20,7 @@ pub struct Unit {
     name: String,
     process: Program,
     serial: Serial,
+    keyboard: Keyboard,
     qmp: Qmp,
     ports: Vec<PortId>,
     started: Instant,
@@ -30,13 +32,13 @@ impl Unit {
     pub(crate) fn new(
         name: String,
         process: Program,
-        serial: Serial,
+        (serial, keyboard): (Serial, Keyboard),
         qmp: Qmp,
         ports: Vec<PortId>,
         started: Instant,
         folder: TempDir,
     ) -> Self {
-        Self { name, process, serial, qmp, ports, started, _folder: folder }
+        Self { name, process, serial, keyboard, qmp, ports, started, _folder: folder }
     }
 
     /// Its name in logs.
@@ -49,6 +51,12 @@ impl Unit {
     #[must_use]
     pub fn serial(&self) -> &Serial {
         &self.serial
+    }
+
+    /// Where a person would type on its serial line.
+    #[must_use]
+    pub fn keyboard(&self) -> &Keyboard {
+        &self.keyboard
     }
 
     /// When QEMU was started: the zero of every [`Line::at`](crate::Line::at).
