@@ -1,28 +1,89 @@
-//! `evener-sweep cuts [--sample SEED EVERY | --first]`.
+//! The sweep in full, and the sweep of what it would notice: `make prove` runs both.
+//!
+//! ```text
+//! evener-sweep cuts             all cases; out/proof/sweep.json, docs/proof/power-cuts.md
+//! evener-sweep cuts --guard     first cuts and lies only, until the first failure; writes nothing
+//! evener-sweep mutants [NAME]   those whose name contains NAME; all of them: out/proof/mutants.json, docs/proof/mutants.md
+//! ```
+//! Both take `--of TEXT`: what was swept, for the pages; a commit and a date.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talks to the person at the terminal")]
 
-use std::time::Instant;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use evener_sweep::firmware::Catalogue;
-use evener_sweep::{Extent, operations, run};
+use evener_sweep::mutants::{self, EXIT_FAILED};
+use evener_sweep::{Extent, operations, report, run};
 
-fn main() -> Result<()> {
+/// Between two words about how far it is.
+const WORD_EVERY: Duration = Duration::from_secs(10);
+
+fn main() -> Result<ExitCode> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut of = String::from("uncommitted work");
+    if let Some(at) = arguments.iter().position(|argument| argument == "--of") {
+        of = arguments.get(at.saturating_add(1)).context("--of needs a text")?.clone();
+        arguments.drain(at..=at.saturating_add(1));
+    }
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["cuts"] => cuts(Extent::Whole, &of),
+        ["cuts", "--guard"] => cuts(Extent::UntilFailure, &of),
+        ["mutants"] => judge("", &of),
+        ["mutants", only] => judge(only, &of),
+        _ => bail!("evener-sweep cuts [--guard] [--of TEXT] | mutants [NAME] [--of TEXT]"),
+    }
+}
+
+fn cuts(extent: Extent, of: &str) -> Result<ExitCode> {
     let catalogue = Catalogue::make()?;
     let operations = operations::all(&catalogue)?;
-    let extent = match std::env::args().nth(1).as_deref() {
-        Some("first") => Extent::First,
-        Some("sample") => Extent::Sample { seed: 1, every: 8 },
-        _ => Extent::Whole,
-    };
     let started = Instant::now();
-    let outcome = run(&operations, &catalogue, extent, &|_, _| {})?;
-    for ((name, kind), cases) in &outcome.cases {
-        println!("{name:<44} {kind:?} {cases}");
-    }
+    let told = Mutex::new(started);
+    let progress = |done: usize, all: usize| {
+        let Ok(mut told) = told.lock() else { return };
+        if extent == Extent::Whole && told.elapsed() >= WORD_EVERY {
+            *told = Instant::now();
+            say(&format!(
+                "power cuts: {done} of {all} first cases and all that follows from them, {} s",
+                started.elapsed().as_secs()
+            ));
+        }
+    };
+    let outcome = run(&operations, &catalogue, extent, &progress)?;
     for failure in &outcome.failures {
         println!("FAILED {failure}");
     }
-    println!("{} cases, {} failed, {:?}", outcome.total(), outcome.failed, started.elapsed());
-    Ok(())
+    println!("{} cases, {} failed, {} s", outcome.total(), outcome.failed, started.elapsed().as_secs());
+    if extent == Extent::Whole {
+        report::cuts(&outcome, started.elapsed(), of)?;
+    }
+    Ok(if outcome.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+}
+
+fn judge(only: &str, of: &str) -> Result<ExitCode> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| mutants::root().map(|root| root.join("target")), |path| Ok(path.into()))?;
+    say("mutants: building the unchanged tree (the first time takes some minutes)");
+    let verdicts = mutants::judge(&target.join("mutants"), only, &mut |verdict| {
+        let what = verdict.caught_by.as_deref().unwrap_or("NOT CAUGHT");
+        println!("{:>4} s  {}: {what}", verdict.took.as_secs(), verdict.mutant.name);
+    })?;
+    let caught = verdicts.iter().filter(|verdict| verdict.caught_by.is_some()).count();
+    println!("{caught} of {} mutants caught", verdicts.len());
+    if only.is_empty() {
+        report::mutants(&verdicts, of)?;
+    }
+    Ok(if caught == verdicts.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Words about progress go to standard error, so that the result can be kept by itself.
+fn say(words: &str) {
+    let mut out = std::io::stderr();
+    let end = if out.is_terminal() { "\r" } else { "\n" };
+    // Nobody may be listening.
+    let _ = write!(out, "{words}{end}");
 }

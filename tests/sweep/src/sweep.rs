@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, TraceDisk};
@@ -21,8 +21,9 @@ use crate::{Operation, Unit};
 pub enum Extent {
     /// All of them.
     Whole,
-    /// Every first cut and every lie, each repaired once, and no second cut: what tells a program with a missing flush.
-    First,
+    /// Every first cut, lie and decay, and no second cut, until the first failure: what tells a program with a missing
+    /// flush.
+    UntilFailure,
     /// About one in `every` of them, chosen by `seed`.
     Sample {
         /// Chooses.
@@ -122,16 +123,20 @@ pub fn run(
         jobs.push(Job::Decay(index));
     }
     let next = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
     let all = Mutex::new(Outcome::default());
     std::thread::scope(|scope| {
         let work = || {
             let mut outcome = Outcome::default();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(job) = jobs.get(number) else { break };
+                let Some(job) = jobs.get(number).filter(|_| !over.load(Ordering::Relaxed)) else { break };
                 progress(number, jobs.len());
                 let dice = Dice::new(extent, number);
                 do_job(job, &traced, catalogue, dice, &mut outcome);
+                if extent == Extent::UntilFailure && outcome.failed > 0 {
+                    over.store(true, Ordering::Relaxed);
+                }
             }
             if let Ok(mut all) = all.lock() {
                 all.merge(outcome);
@@ -338,19 +343,19 @@ impl Dice {
 
     fn first(&mut self) -> bool {
         match self.extent {
-            Extent::Whole | Extent::First => true,
+            Extent::Whole | Extent::UntilFailure => true,
             Extent::Sample { every, .. } => self.one_in(every),
         }
     }
 
     fn seconds(&self) -> bool {
-        self.extent != Extent::First
+        self.extent != Extent::UntilFailure
     }
 
     fn second(&mut self) -> bool {
         match self.extent {
             Extent::Whole => true,
-            Extent::First => false,
+            Extent::UntilFailure => false,
             Extent::Sample { every, .. } => self.one_in(every.saturating_mul(2)),
         }
     }
