@@ -41,6 +41,8 @@ pub(crate) struct FakeUpdate {
     pub(crate) received: Mutex<Vec<u8>>,
     /// Allows chunks while it is slow.
     pub(crate) through: Semaphore,
+    /// Times that its state was asked for.
+    pub(crate) seen: watch::Sender<u32>,
     /// Installations that ended before their file did.
     pub(crate) cancelled: watch::Sender<u32>,
 }
@@ -56,6 +58,7 @@ impl FakeUpdate {
             asked: Mutex::default(),
             received: Mutex::default(),
             through: Semaphore::new(0),
+            seen: watch::Sender::new(0),
             cancelled: watch::Sender::new(0),
         }
     }
@@ -71,6 +74,7 @@ impl FakeUpdate {
             let sent = match request {
                 Request::Get => {
                     let status = Arc::clone(&self.status.borrow());
+                    self.seen.send_modify(|times| *times += 1);
                     connection.send(&*status).await
                 }
                 Request::Subscribe => return drop(publish(&mut connection, self.status.subscribe()).await),
