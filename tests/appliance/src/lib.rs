@@ -9,6 +9,7 @@ mod firmware;
 mod hand;
 mod image;
 mod network;
+mod reissue;
 mod turn;
 mod webdriver;
 
@@ -18,6 +19,7 @@ pub use firmware::TestFirmware;
 pub use hand::Hand;
 pub use image::{fresh_disk, log_path, proof_path, raw_disk, shipped_image};
 pub use network::{CLIENT, GATEWAY, Network, PASSWORD, SERVERS, UNIT};
+pub use reissue::{reissued, shipped_bundle};
 pub use turn::Turn;
 pub use webdriver::{Browser, View};
 

@@ -8,11 +8,10 @@
 mod update;
 mod victim;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use evener_appliance::{TestFirmware, proof_path};
+use evener_appliance::{proof_path, reissued};
 use evener_lab::{Moment, Random};
 use serde_json::{Value, json};
 use update::{Phase, Update};
@@ -84,7 +83,7 @@ fn cut_in_a_change(victim: &mut Victim) -> Result<()> {
     Ok(())
 }
 
-/// The version that is updated to. Its floor is itself, so every slot gets it.
+/// The version that is updated to: the shipped firmware, which is its own floor, so that every slot gets it.
 const NEW: &str = "0.2.0";
 /// Updates that `make prove` cuts, each in another unit.
 const UPDATES: usize = 6;
@@ -95,7 +94,7 @@ const AT_LEAST: usize = 40;
 fn an_update_that_is_cut_comes_to_its_end_all_the_same() {
     let seed = Random::seed_of_this_run();
     println!("seed {seed}");
-    let file = TestFirmware::new(NEW).floor(NEW).bundle().unwrap();
+    let file = reissued(NEW, NEW).unwrap();
     if all() {
         prove(seed, &file);
     } else {
@@ -110,7 +109,7 @@ fn an_update_that_is_cut_comes_to_its_end_all_the_same() {
 }
 
 /// One unit, one update, these cuts. What went wrong comes with the cuts that were made before.
-fn run(name: &str, seed: u64, plan: &[Phase], file: &Path, to_the_end: bool) -> (Vec<Cut>, Result<()>) {
+fn run(name: &str, seed: u64, plan: &[Phase], file: &[u8], to_the_end: bool) -> (Vec<Cut>, Result<()>) {
     let mut victim = match Victim::new(name, seed) {
         Ok(victim) => victim,
         Err(error) => return (Vec::new(), Err(error)),
@@ -123,7 +122,7 @@ fn run(name: &str, seed: u64, plan: &[Phase], file: &Path, to_the_end: bool) -> 
 /// Many units, each with an update that is cut eight times and comes to its end.
 ///
 /// A firmware on trial has three boots, so two cuts are all that it survives before it is confirmed.
-fn prove(seed: u64, file: &Path) {
+fn prove(seed: u64, file: &[u8]) {
     use Phase::{Confirm, Reboot, Refill, TrialBoot, Upload, Verify};
     const TRIALS: [[Phase; 2]; 3] = [[Reboot, Confirm], [TrialBoot, Confirm], [Reboot, TrialBoot]];
     let plans: Vec<Vec<Phase>> = (0..UPDATES)

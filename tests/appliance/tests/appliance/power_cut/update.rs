@@ -4,7 +4,6 @@
 //! the power failed. A firmware on trial has three boots; as many cuts as would use them up are not made, because that is
 //! a trial that failed, and is tested elsewhere.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,20 +76,18 @@ enum Stage {
 
 /// The update.
 pub(super) struct Update<'a> {
-    pub(super) victim: &'a mut Victim,
+    victim: &'a mut Victim,
     /// The cuts that are to be made, by phase.
-    pub(super) plan: Vec<Phase>,
-    pub(super) file: Vec<u8>,
-    pub(super) version: Version,
-    /// Whether its floor forbids the firmware that the unit came with, so that every slot gets the new one.
-    pub(super) raises_the_floor: bool,
+    plan: Vec<Phase>,
+    file: &'a [u8],
+    /// Its floor is itself, so that every slot is to get it.
+    version: Version,
 }
 
 impl<'a> Update<'a> {
-    pub(super) fn new(victim: &'a mut Victim, plan: &[Phase], file: &Path, version: &str) -> Result<Self> {
-        let file = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    pub(super) fn new(victim: &'a mut Victim, plan: &[Phase], file: &'a [u8], version: &str) -> Result<Self> {
         let version = version.parse().map_err(|error| anyhow::anyhow!("{version}: {error}"))?;
-        Ok(Self { victim, plan: plan.to_vec(), file, version, raises_the_floor: true })
+        Ok(Self { victim, plan: plan.to_vec(), file, version })
     }
 
     /// Goes on, is cut, goes on, until the planned cuts are made; with `to_the_end`, until the update is over, too.
@@ -153,8 +150,7 @@ impl<'a> Update<'a> {
                 let filled = |slot| {
                     table.slot(slot).state == SlotState::Confirmed && table.slot(slot).version == self.version
                 };
-                let done = !self.raises_the_floor || slots.into_iter().all(filled);
-                if done { Stage::Done } else { Stage::Refilling }
+                if slots.into_iter().all(filled) { Stage::Done } else { Stage::Refilling }
             }
             SlotState::Confirmed if new(&table, SlotState::Trial) => Stage::Installed,
             SlotState::Confirmed => Stage::Old,
@@ -164,7 +160,7 @@ impl<'a> Update<'a> {
 
     /// The whole file, and no cut.
     fn install(&mut self) -> Result<()> {
-        let answer = self.victim.api.upload(FIRMWARE, &self.file, |_| ())?;
+        let answer = self.victim.api.upload(FIRMWARE, self.file, |_| ())?;
         ensure!(answer.status == 201, "PUT {FIRMWARE}: {} {}", answer.status, answer.json);
         Ok(())
     }
@@ -175,7 +171,7 @@ impl<'a> Update<'a> {
         let moment = self.moment(if phase == Phase::Upload { 24 } else { 12 }, 3000);
         let disk = Arc::clone(&self.victim.disk);
         let mut armed = false;
-        let file = &self.file;
+        let file = self.file;
         self.victim.cut_while(phase.words(), PATIENCE, move |api| {
             let answer = api.upload(FIRMWARE, file, |sent| {
                 if sent >= at && !armed {
