@@ -1,8 +1,9 @@
 //! update: the firmware slots, and what is put into them.
 //!
 //! An installation is a conversation: [`Request::Install`], then the file in [`Request::Chunk`]s, each answered by
-//! [`InstallReply`], so that the sender can never run ahead of the disk. A connection that ends before
-//! [`InstallReply::Done`] cancels it; nothing of the unit has changed then, but that the slot is empty.
+//! [`InstallReply`], so that the sender can never run ahead of the disk. A connection that ends before the last, empty
+//! chunk cancels it; nothing of the unit has changed then, but that the slot is empty. After that chunk the file is
+//! complete, and needs its sender no more.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub enum Request {
     Install(InstallOrder),
     /// The next bytes of that file, at most [`CHUNK_BYTES`]; empty: that was all. Answered by [`InstallReply`].
     Chunk(Vec<u8>),
-    /// End the installation that is under way on another connection. Answered by [`Changed`].
+    /// End the installation that is under way on another connection. Answered by [`Changed`] when it has ended.
     Cancel,
     /// Forget a firmware that was installed and not started yet. Answered by [`Changed`].
     Discard {

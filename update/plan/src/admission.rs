@@ -121,7 +121,8 @@ fn has_failed(digest: [u8; 32], table: &SlotTable, failed: &[[u8; 32]]) -> bool 
 /// The firmware that "restore previous" goes back to.
 ///
 /// # Errors
-/// [`Code::NothingToRestore`], [`Code::BelowFloor`], [`Code::OnTrial`] or [`Code::SlotsUnknown`].
+/// [`Code::NothingToRestore`], [`Code::RevokedKey`], [`Code::BelowFloor`], [`Code::OnTrial`] or
+/// [`Code::SlotsUnknown`].
 pub fn restorable(unit: &UnitFacts) -> Result<(Slot, SlotFacts), Refusal> {
     let (running, table) = known(unit)?;
     let nothing = |words: String| Err(Refusal::new(Code::NothingToRestore, words));
@@ -142,6 +143,11 @@ pub fn restorable(unit: &UnitFacts) -> Result<(Slot, SlotFacts), Refusal> {
     }
     let found = slot.of(&unit.manifests).filter(|found| found.digest == record.digest);
     let Some(found) = found else {
+        if *slot.of(&unit.revoked) {
+            let words =
+                format!("the firmware in slot {slot} was signed with a key that is not trusted any more");
+            return Err(Refusal::new(Code::RevokedKey, words));
+        }
         return nothing(format!("slot {slot} does not hold the firmware that was confirmed there"));
     };
     if !permits(found.version, table.floor) {

@@ -1,15 +1,18 @@
-//! What is put right once a firmware has proved itself: slots that the floor has passed.
+//! What is put right once a firmware has proved itself: slots that the floor has passed, and those whose key is no
+//! longer trusted (`docs/decisions/005-changing-keys.md`).
 
 use evener_disk::Slot;
 use evener_manifest::permits;
 use evener_slot_table::{SlotState, SlotTable};
+
+use crate::UnitFacts;
 
 /// A slot that is to be filled with a copy of the running firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
     /// Which.
     pub slot: Slot,
-    /// It is taken out of service first, because the floor forbids to start what it holds.
+    /// It still holds a firmware, which the floor forbids to start or a revoked key has signed.
     pub retire: bool,
 }
 
@@ -19,22 +22,24 @@ pub struct Work {
 /// up at the next boot: `unfinished` is the slot that a refill had emptied. An operator's own steps are left alone: a
 /// slot of A and B that is empty for another reason stays empty. Rescue is never meant to be empty.
 #[must_use]
-pub fn work_after_confirm(table: &SlotTable, running: Slot, unfinished: Option<Slot>) -> Vec<Work> {
+pub fn work_after_confirm(unit: &UnitFacts, unfinished: Option<Slot>) -> Vec<Work> {
+    let (Some(table), Some(running)) = (&unit.table, unit.running) else { return Vec::new() };
     if running == Slot::R || table.slot(running).state != SlotState::Confirmed {
         return Vec::new();
     }
     let other = if running == Slot::A { Slot::B } else { Slot::A };
-    [other, Slot::R].into_iter().filter_map(|slot| work_on(table, slot, unfinished)).collect()
+    [other, Slot::R].into_iter().filter_map(|slot| work_on(unit, table, slot, unfinished)).collect()
 }
 
-fn work_on(table: &SlotTable, slot: Slot, unfinished: Option<Slot>) -> Option<Work> {
+fn work_on(unit: &UnitFacts, table: &SlotTable, slot: Slot, unfinished: Option<Slot>) -> Option<Work> {
     let record = table.slot(slot);
+    let passed = !permits(record.version, table.floor) || *slot.of(&unit.revoked);
     match record.state {
         SlotState::Empty => {
             (slot == Slot::R || unfinished == Some(slot)).then_some(Work { slot, retire: false })
         }
         SlotState::Trial | SlotState::Confirmed | SlotState::Bad => {
-            (!permits(record.version, table.floor)).then_some(Work { slot, retire: true })
+            passed.then_some(Work { slot, retire: true })
         }
     }
 }
@@ -54,12 +59,24 @@ mod tests {
     }
 
     fn work_left(b: SlotRecord, r: SlotRecord, unfinished: Option<Slot>) -> Vec<(Slot, bool)> {
-        let table = SlotTable {
-            slots: [record(SlotState::Confirmed, 40), b, r],
-            floor: Version([7, 2, 36, 0]),
-            ..SlotTable::default()
-        };
-        work_after_confirm(&table, Slot::A, unfinished).iter().map(|work| (work.slot, work.retire)).collect()
+        let unit = unit([record(SlotState::Confirmed, 40), b, r]);
+        work_after_confirm(&unit, unfinished).iter().map(|work| (work.slot, work.retire)).collect()
+    }
+
+    /// A unit that runs slot A and has the floor 7.2.36.
+    fn unit(slots: [SlotRecord; 3]) -> UnitFacts {
+        let table = SlotTable { slots, floor: Version([7, 2, 36, 0]), ..SlotTable::default() };
+        UnitFacts { running: Some(Slot::A), table: Some(table), ..UnitFacts::default() }
+    }
+
+    #[test]
+    fn what_a_revoked_key_has_signed_is_refilled() {
+        let fresh = record(SlotState::Confirmed, 40);
+        for slot in [Slot::B, Slot::R] {
+            let mut unit = unit([fresh; 3]);
+            *slot.of_mut(&mut unit.revoked) = true;
+            assert_eq!(work_after_confirm(&unit, None), [Work { slot, retire: true }]);
+        }
     }
 
     #[test]
@@ -83,14 +100,14 @@ mod tests {
 
     #[test]
     fn only_a_confirmed_firmware_is_copied() {
-        let mut table = SlotTable { floor: Version([7, 2, 36, 0]), ..SlotTable::default() };
-        for slot in [Slot::B, Slot::R] {
-            *table.slot_mut(slot) = record(SlotState::Confirmed, 35);
-        }
+        let old = record(SlotState::Confirmed, 35);
         for state in [SlotState::Empty, SlotState::Trial, SlotState::Bad] {
-            table.slot_mut(Slot::A).state = state;
-            assert_eq!(work_after_confirm(&table, Slot::A, None), []);
+            assert_eq!(work_after_confirm(&unit([record(state, 40), old, old]), None), []);
         }
-        assert_eq!(work_after_confirm(&table, Slot::R, None), []);
+        let well = unit([record(SlotState::Confirmed, 40), old, old]);
+        for running in [Some(Slot::R), None] {
+            assert_eq!(work_after_confirm(&UnitFacts { running, ..well.clone() }, None), []);
+        }
+        assert_eq!(work_after_confirm(&UnitFacts { table: None, ..well }, None), []);
     }
 }

@@ -66,6 +66,8 @@ pub struct UnitFacts {
     pub table: Option<SlotTable>,
     /// For A, B, R what the manifest in the slot says, if it verifies.
     pub manifests: [Option<SlotFacts>; 3],
+    /// For A, B, R whether the manifest in the slot was signed with a key that the running firmware has revoked.
+    pub revoked: [bool; 3],
     /// For A, B, R what fits.
     pub room: [Room; 3],
     /// Manifest digests of firmware that was given up on this unit, besides the one that the table remembers.

@@ -1,4 +1,4 @@
-//! Slots that the floor has passed are filled with the running firmware, in the background.
+//! Slots that the floor has passed, or whose key was revoked, are filled with the running firmware, in the background.
 
 use evener_disk::Slot;
 use evener_plan::{Work, work_after_confirm};
@@ -36,10 +36,8 @@ pub(crate) async fn refill(unit: &Arc<Unit>) {
 }
 
 fn next(unit: &Unit, done: &[Slot]) -> Option<Work> {
-    let running = unit.running()?;
-    let table = unit.seen().facts.table?;
     let unfinished = unit.journal().refill();
-    work_after_confirm(&table, running, unfinished).into_iter().find(|work| !done.contains(&work.slot))
+    work_after_confirm(&unit.seen().facts, unfinished).into_iter().find(|work| !done.contains(&work.slot))
 }
 
 fn copy(unit: &Unit, work: Work) -> Result<(), String> {
@@ -54,7 +52,11 @@ fn copy(unit: &Unit, work: Work) -> Result<(), String> {
     };
     let facts = copied.map_err(|fault| fault.to_string())?;
     unit.journal().set_refill(None);
-    let detail = if work.retire { "what it held was below the floor of this unit" } else { "" };
+    let detail = if work.retire {
+        "what it held must not be started any more: below the floor, or signed with a revoked key"
+    } else {
+        ""
+    };
     let about = About { version: Some(facts.version), digest: Some(facts.digest), author: UNIT, detail };
     unit.note("refilled", Some(work.slot), about);
     tracing::info!(slot = %work.slot, version = %facts.version, "the slot is filled and verified");

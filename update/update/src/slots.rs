@@ -3,7 +3,7 @@
 use evener_api::update::{FirmwareStatus, Restorable, SlotStatus};
 use evener_disk::Slot;
 use evener_handoff::{Handoff, Mode};
-use evener_manifest::{AREA_BYTES, Header, KeyId, Keyset, Verified, Version};
+use evener_manifest::{AREA_BYTES, Header, KeyId, Keyset, ManifestError, Verified, Version};
 use evener_plan::{UnitFacts, restorable};
 use evener_slot_choice::{Counting, Facts, Order, SlotFact, choose, judge};
 use evener_slot_table::{SlotFacts, SlotRecord, SlotState, SlotTable};
@@ -30,7 +30,12 @@ pub(crate) fn look(run: &Path, keyset: &[u8], handoff: Option<&Handoff>, version
     let table = table(&mut parts).inspect_err(|error| tracing::info!(%error, "no slot table here")).ok();
     let areas = Slot::ALL.map(|slot| area(&mut parts, slot).unwrap_or_else(|_| vec![0; AREA_BYTES]));
     let keys = Keyset::parse(keyset).ok();
-    let verified = areas.each_ref().map(|area| Header::parse(area).ok()?.verify(keys.as_ref()?).ok());
+    let judged = areas.each_ref().map(|area| {
+        let keys = keys.as_ref().ok_or(ManifestError::Keyset)?;
+        Header::parse(area)?.verify(keys)
+    });
+    let revoked = judged.each_ref().map(|judged| matches!(judged, Err(ManifestError::RevokedKey)));
+    let verified = judged.map(Result::ok);
     let manifests = verified.each_ref().map(|verified| verified.as_ref().map(SlotFacts::from));
     let running = handoff.map(|handoff| handoff.slot);
     let own = running.and_then(|slot| *slot.of(&manifests));
@@ -42,6 +47,7 @@ pub(crate) fn look(run: &Path, keyset: &[u8], handoff: Option<&Handoff>, version
         room: Slot::ALL.map(|slot| parts.room(slot)),
         table,
         manifests,
+        revoked,
         failed: Vec::new(),
     };
     let table = facts.table.as_ref();

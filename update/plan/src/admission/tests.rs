@@ -49,6 +49,7 @@ fn unit() -> UnitFacts {
         version: held[0].version,
         loader: Version([0, 1, 0, 0]),
         loader_keys: None,
+        revoked: [false; 3],
         table: Some(table),
         manifests: held.map(|statement| Some(facts(&statement))),
         room: [ROOM; 3],
@@ -213,7 +214,9 @@ fn overriding_a_failure_overrides_nothing_else() {
 fn previous_is_the_confirmed_firmware_in_the_other_slot() {
     assert_eq!(restorable(&unit()), Ok((Slot::B, facts(&statement(RELEASES[1])))));
     type Edit = fn(&mut UnitFacts, &mut SlotTable);
-    let cases: [(Edit, Code); 8] = [
+    let revoked: Edit = |unit, _| (unit.manifests[1], unit.revoked[1]) = (None, true);
+    let cases: [(Edit, Code); 9] = [
+        (revoked, Code::RevokedKey),
         (|_, table| table.slot_mut(Slot::B).state = SlotState::Empty, Code::NothingToRestore),
         (|_, table| table.slot_mut(Slot::B).state = SlotState::Bad, Code::NothingToRestore),
         (|_, table| table.slot_mut(Slot::B).state = SlotState::Trial, Code::NothingToRestore),

@@ -5,7 +5,7 @@ use evener_disk::Slot;
 use evener_manifest::Version;
 use evener_slot_table::{SlotState, SlotTable};
 
-use crate::firmware::Firmware;
+use crate::firmware::{Firmware, REVOKED};
 use crate::unit::Unit;
 
 /// 7.2.35 carries floor 0; from 7.2.36 on nothing goes back below 7.2.36.
@@ -76,6 +76,22 @@ async fn a_refill_that_was_cut_off_is_finished_after_the_next_boot() {
     assert_eq!(unit.boot().await, Slot::B);
     unit.status(|status| status.slots[0].state == "confirmed").await;
     assert_eq!(unit.table().slot(Slot::A).digest, new.digest());
+}
+
+#[tokio::test]
+async fn a_slot_whose_key_was_revoked_is_not_gone_back_to_and_refilled() {
+    let [_, _, running, _] = releases();
+    let revoked = Firmware::made("7.2.36", "7.2.36", &REVOKED, |_| {});
+    let mut unit = Unit::with(&running).await;
+    let mut table = unit.table();
+    unit.hold(&mut table, Slot::B, &revoked, 2);
+    unit.store(&mut table);
+    unit.hold_time();
+    unit.boot().await;
+    assert_eq!(unit.status(|_| true).await.restore.unwrap().refusal.unwrap().code, "F06");
+    unit.release_time();
+    unit.status(|status| status.slots[1].version.as_deref() == Some("7.2.40")).await;
+    assert_eq!(unit.table().slot(Slot::B).digest, running.digest());
 }
 
 #[tokio::test]

@@ -14,6 +14,9 @@ pub(crate) const REVOKED: [u8; 32] = [8; 32];
 /// A development key, which a release does not trust.
 pub(crate) const DEVELOPMENT: [u8; 32] = [9; 32];
 
+/// A key that came with the running firmware, and that the loader does not know yet.
+pub(crate) const NEW: [u8; 32] = [10; 32];
+
 /// A firmware.
 #[derive(Clone, Debug)]
 pub(crate) struct Firmware {
@@ -29,12 +32,25 @@ pub(crate) fn version(text: &str) -> Version {
     text.parse().unwrap()
 }
 
-/// The keyset of a release that knows all three keys.
+/// The keyset of a release that knows all these keys.
 pub(crate) fn keyset() -> Vec<u8> {
     let key =
         |seed: &[u8; 32], development, revoked| KeyEntry { public: public_key(seed), development, revoked };
-    emit_keyset(true, &[key(&SEED, false, false), key(&REVOKED, false, true), key(&DEVELOPMENT, true, false)])
-        .unwrap()
+    emit_keyset(
+        true,
+        &[
+            key(&SEED, false, false),
+            key(&REVOKED, false, true),
+            key(&DEVELOPMENT, true, false),
+            key(&NEW, false, false),
+        ],
+    )
+    .unwrap()
+}
+
+/// The keyset of the loader.
+pub(crate) fn loader_keyset() -> Vec<u8> {
+    emit_keyset(true, &[KeyEntry { public: public_key(&SEED), development: false, revoked: false }]).unwrap()
 }
 
 impl Firmware {

@@ -5,7 +5,7 @@ use evener_manifest::{Builder, PartKind};
 use evener_slot_table::SlotState;
 use std::fs::File;
 
-use crate::firmware::{DEVELOPMENT, Firmware, REVOKED, SEED, version};
+use crate::firmware::{DEVELOPMENT, Firmware, NEW, REVOKED, SEED, version};
 use crate::unit::{Unit, first};
 
 /// A unit that runs 1.0.0 from A and holds 1.0.0 in B, so that an emptied slot shows.
@@ -46,6 +46,7 @@ async fn what_the_header_tells_is_refused_before_anything_is_written() {
         ("an unknown key", signed_by(&[1; 32]), "F05"),
         ("a revoked key", signed_by(&REVOKED), "F06"),
         ("a development key", signed_by(&DEVELOPMENT), "F07"),
+        ("a key that only the updater knows", signed_by(&NEW), "F25"),
         ("below the floor", Firmware::new("0.9.9", "0.9.9").file(), "F10"),
         ("too new for this one", made(|it| it.installable_from = version("1.0.1")), "F11"),
         ("a newer loader", made(|it| it.min_loader = version("0.1.1")), "F12"),

@@ -5,7 +5,7 @@ use evener_api::update::{
     CHUNK_BYTES, Candidate, Changed, FirmwareStatus, InstallOrder, InstallReply, Refusal, Request,
 };
 use evener_disk::{Blocks as _, Lba, Role, Slot};
-use evener_handoff::Handoff;
+use evener_handoff::{Handoff, LoaderKeys};
 use evener_ipc::{Connection, Subscription, call, subscribe};
 use evener_manifest::{AREA_BYTES, KERNEL_AT, Keyset, Version};
 use evener_observe::Dirs;
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::fakes::Fakes;
-use crate::firmware::{Firmware, keyset};
+use crate::firmware::{Firmware, keyset, loader_keyset};
 
 /// The loader of these units.
 pub(crate) const LOADER: Version = Version([0, 1, 0, 0]);
@@ -103,7 +103,7 @@ impl Unit {
 
     /// What the loader does at a boot, without the kernel: choose, count, hand off. `None` when it stops.
     pub(crate) fn load(&self) -> Option<Handoff> {
-        let keyset = keyset();
+        let keyset = loader_keyset();
         let keys = Keyset::parse(&keyset).unwrap();
         let slots = Slot::ALL.map(|slot| {
             let mut area = vec![0; AREA_BYTES];
@@ -130,6 +130,7 @@ impl Unit {
             uncounted: false,
             skipped: boot.skipped.map(|code| code.map(BootCode::number)),
             loader: LOADER,
+            keys: Some(LoaderKeys::of(&keys)),
             ..handoff()
         })
     }
