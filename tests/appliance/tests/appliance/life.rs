@@ -1,14 +1,11 @@
-//! A unit's life: reboot, power-off, power button, a larger disk, the rescue firmware.
+//! A unit's life: reboot, power-off, power button, a larger disk.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use evener_appliance::{
-    Api, BOOT_WITHIN, INIT_STARTED, Network, PASSWORD, Turn, UNIT, fresh_disk, log_path, raw_disk,
-};
-use evener_disk::{Role, SECTORS_PER_MIB, Slot};
+use evener_appliance::{Api, BOOT_WITHIN, INIT_STARTED, Network, PASSWORD, Turn, UNIT, fresh_disk, log_path};
+use evener_disk::{Role, SECTORS_PER_MIB};
 use evener_lab::{DiskFile, Machine, WebServer, config_medium, raw_copy};
-use evener_manifest::KERNEL_AT;
 use serde_json::json;
 
 use crate::{ask, wait_until_served};
@@ -60,24 +57,4 @@ fn what_was_configured_outlives_a_reboot_a_power_off_and_the_power_button() {
     let data = DiskFile::open(&raw).unwrap().map().unwrap().get(Role::Data).unwrap();
     let end_mib = (data.start.0 + data.sectors) / SECTORS_PER_MIB;
     assert!((1022..=1024).contains(&end_mib), "data ends at {end_mib} MiB of 1024");
-}
-
-#[test]
-fn the_rescue_firmware_serves_and_says_what_it_is_and_why() {
-    let _turn = Turn::take();
-    let folder = tempfile::tempdir().unwrap();
-    let network = Network::new().unwrap();
-    let _one = WebServer::named(network.servers[0].clone(), 8080, "one").unwrap();
-    let raw = raw_disk(folder.path()).unwrap();
-    DiskFile::open(&raw).unwrap().flip(Role::Boot(Slot::A), KERNEL_AT).unwrap();
-    let medium = config_medium(folder.path(), &Network::first_configuration(1)).unwrap();
-    let machine = Machine::new("rescue", &raw, &log_path("rescue"));
-    let unit = machine.on(&network.switch).medium(&medium).start().unwrap();
-    wait_until_served(&unit, &network.client);
-    assert_eq!(ask(&network.client).unwrap(), "one");
-    let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
-    let warnings = api.wait_until_served(BOOT_WITHIN).unwrap()["warnings"].to_string();
-    for words in ["rescue firmware", "slot R", "E07"] {
-        assert!(warnings.contains(words), "{words} is not in {warnings}");
-    }
 }

@@ -7,6 +7,7 @@
 
 mod browser;
 mod corruption;
+mod damaged_data;
 mod downgrade;
 mod fallback_address;
 mod hang;
@@ -17,6 +18,7 @@ mod randomness;
 mod refusals;
 mod refused_settings;
 mod rescue;
+mod reset;
 mod services;
 mod sick;
 mod traffic;
