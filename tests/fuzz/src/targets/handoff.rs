@@ -51,6 +51,9 @@ fn run(data: &[u8]) -> Verdict {
             let again = handoff.encode();
             assert!(again.bytes().all(|byte| byte.is_ascii_hexdigit()), "{again}");
             assert_eq!(Handoff::decode(&again), Ok(handoff));
+            // Byte 17 counts the keys, of four bytes each.
+            let count = again.get(34..36).map(|digits| usize::from_str_radix(digits, 16).unwrap());
+            assert_eq!(again.len(), count.map_or(34, |count| 36 + 8 * count), "{again}");
             let known = handoff.keys.is_some();
             verdict((0, handoff.slot.number(), handoff.mode as u8, handoff.reason as u8, known))
         }

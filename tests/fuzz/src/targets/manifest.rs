@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use evener_disk::{Guid, Slot};
 use evener_manifest::{
-    AREA_BYTES, Builder, Fill, Flags, Header, KeyEntry, KeyId, Keyset, ManifestError, Part, PartKind,
+    AREA_BYTES, BLOCK, Builder, Fill, Flags, Header, KeyEntry, KeyId, Keyset, ManifestError, Part, PartKind,
     SIGNATURE_BYTES, Verified, Verity, Version, emit_keyset, join, public_key, sha256, sign,
 };
 
@@ -168,7 +168,9 @@ fn use_it(verified: &Verified<'_>) {
     if let Ok(line) = template.render(&fill) {
         assert!(line.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
     }
-    assert!(verified.part(PartKind::Kernel).is_some() && verified.part(PartKind::Rootfs).is_some());
+    let (kernel, rootfs) = (verified.part(PartKind::Kernel), verified.part(PartKind::Rootfs));
+    assert!(kernel.is_some_and(|part| part.size > 0));
+    assert!(verified.verity().data_blocks.checked_mul(BLOCK).unwrap() <= rootfs.unwrap().size);
     assert!(verified.floor() <= verified.version());
 }
 

@@ -1,12 +1,12 @@
 //! The slot table: one record, and the four copies on the disk.
 
 use crc::{CRC_32_ISCSI, Crc};
-use evener_disk::{Blocks, Lba, SECTOR, SECTORS_PER_MIB, Slot, SparseDisk};
+use evener_disk::{Blocks, DiskGone, Lba, SECTOR, SECTORS_PER_MIB, Slot, SparseDisk};
 use evener_manifest::Version;
 use evener_slot_choice::{Counting, Facts, Order, SlotFact, choose};
 use evener_slot_table::{
-    COPIES, CopyState, Failure, FailureReason, SlotFacts, SlotRecord, SlotState, SlotTable, StoreError, load,
-    store,
+    COPIES, CopyState, Failure, FailureReason, SlotFacts, SlotRecord, SlotState, SlotTable, StoreError,
+    TRIES, load, store,
 };
 
 use crate::targets::{control, kind, verdict};
@@ -25,7 +25,7 @@ pub(super) const RECORD: Target = Target {
     memory: 4 << 10,
 };
 
-/// First byte: bits 0 to 3 put the copies' checksums right. Then four sectors.
+/// First byte: bits 0 to 3 put the copies' checksums right, bits 4 to 7 break the disk there. Then four sectors.
 pub(super) const TABLE: Target = Target {
     name: "slot-table",
     what: "the four copies of the slot table on the disk",
@@ -96,7 +96,8 @@ fn record(data: &[u8]) -> Verdict {
     match SlotTable::decode(&sector(bytes, control & 1 != 0)) {
         Ok(table) => {
             assert_eq!(SlotTable::decode(&table.encode()), Ok(table.clone()));
-            let states = table.slots.map(|slot| (slot.state as u8, slot.tries.min(3)));
+            assert!(table.slots.iter().all(|slot| slot.tries <= TRIES));
+            let states = table.slots.map(|slot| (slot.state as u8, slot.tries));
             verdict((0, states, table.next.map(Slot::number), what_boots(&table)))
         }
         Err(error) => verdict((1, error as u8)),
@@ -130,6 +131,7 @@ fn table(data: &[u8]) -> Verdict {
         let sector = sector(chunks.next().unwrap_or_default(), control >> copy & 1 != 0);
         disk.write(Lba(copy as u64 * SECTORS_PER_MIB), &sector).unwrap();
     }
+    let mut disk = Broken { disk, copies: control >> 4 };
     let loaded = load(&mut disk);
     let seqs = loaded.copies.iter().filter_map(|copy| match copy {
         CopyState::Valid(seq) => Some(*seq),
@@ -137,18 +139,54 @@ fn table(data: &[u8]) -> Verdict {
     });
     let newest = seqs.max();
     assert_eq!(loaded.table.as_ref().map(|table| table.seq), newest);
-    let mut next = loaded.table.unwrap_or_default();
+    let mut next = loaded.table.clone().unwrap_or_default();
     next.boots_without_health = next.boots_without_health.wrapping_add(1);
-    let before = disk.clone();
-    match store(&mut disk, &mut next) {
+    let stored = store(&mut disk, &mut next);
+    let after = load(&mut disk);
+    match stored {
         Ok(()) => {
-            let after = load(&mut disk);
             assert_eq!(after.table, Some(next));
             let kept = newest.is_none_or(|seq| after.copies.contains(&CopyState::Valid(seq)));
             assert!(kept, "the newest record was overwritten");
         }
-        Err(StoreError::Sequence) => assert!(newest == Some(u64::MAX) && disk == before),
+        Err(StoreError::Sequence) => assert!(newest == Some(u64::MAX) && after == loaded),
+        Err(StoreError::Device) => assert!(control >> 4 != 0 && after == loaded),
         Err(error) => panic!("{error:?}"),
     }
-    verdict((loaded.copies.map(|copy| kind(&copy)), newest.is_some()))
+    verdict((loaded.copies.map(|copy| kind(&copy)), newest.is_some(), stored.is_ok()))
+}
+
+/// A disk that neither reads nor writes some of the copies.
+struct Broken {
+    disk: SparseDisk,
+    /// Bit n: copy n.
+    copies: u8,
+}
+
+impl Broken {
+    fn check(&self, at: Lba) -> Result<(), DiskGone> {
+        if self.copies >> (at.0 / SECTORS_PER_MIB) & 1 != 0 { Err(DiskGone) } else { Ok(()) }
+    }
+}
+
+impl Blocks for Broken {
+    type Error = DiskGone;
+
+    fn sectors(&self) -> u64 {
+        self.disk.sectors()
+    }
+
+    fn read(&mut self, at: Lba, buffer: &mut [u8]) -> Result<(), DiskGone> {
+        self.check(at)?;
+        self.disk.read(at, buffer)
+    }
+
+    fn write(&mut self, at: Lba, data: &[u8]) -> Result<(), DiskGone> {
+        self.check(at)?;
+        self.disk.write(at, data)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskGone> {
+        self.disk.flush()
+    }
 }
