@@ -19,6 +19,8 @@
 //! and expects the sweep to fail.
 #![allow(clippy::print_stdout, reason = "the runner talks to the person at the terminal")]
 
+mod acts;
+mod extent;
 pub mod firmware;
 pub mod mutants;
 pub mod operations;
@@ -28,6 +30,7 @@ mod settings;
 pub mod sweep;
 pub mod unit;
 
+pub use extent::Extent;
 pub use operations::Operation;
-pub use sweep::{Extent, Outcome, run};
+pub use sweep::{Outcome, run};
 pub use unit::Unit;

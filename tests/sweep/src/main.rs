@@ -5,7 +5,6 @@
 //! evener-sweep cuts --guard     first cuts and lies only, until the first failure; writes nothing
 //! evener-sweep mutants [NAME]   those whose name contains NAME; all of them: out/proof/mutants.json, docs/proof/mutants.md
 //! ```
-//! Both take `--of TEXT`: what was swept, for the pages; a commit and a date.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talks to the person at the terminal")]
 
 use std::io::{IsTerminal as _, Write as _};
@@ -13,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use evener_sweep::firmware::Catalogue;
 use evener_sweep::mutants::{self, EXIT_FAILED};
 use evener_sweep::{Extent, operations, report, run};
@@ -22,23 +21,18 @@ use evener_sweep::{Extent, operations, report, run};
 const WORD_EVERY: Duration = Duration::from_secs(10);
 
 fn main() -> Result<ExitCode> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut of = String::from("uncommitted work");
-    if let Some(at) = arguments.iter().position(|argument| argument == "--of") {
-        of = arguments.get(at.saturating_add(1)).context("--of needs a text")?.clone();
-        arguments.drain(at..=at.saturating_add(1));
-    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["cuts"] => cuts(Extent::Whole, &of),
-        ["cuts", "--guard"] => cuts(Extent::UntilFailure, &of),
-        ["mutants"] => judge("", &of),
-        ["mutants", only] => judge(only, &of),
-        _ => bail!("evener-sweep cuts [--guard] [--of TEXT] | mutants [NAME] [--of TEXT]"),
+        ["cuts"] => cuts(Extent::Whole),
+        ["cuts", "--guard"] => cuts(Extent::UntilFailure),
+        ["mutants"] => judge(""),
+        ["mutants", only] => judge(only),
+        _ => bail!("evener-sweep cuts [--guard] | mutants [NAME]"),
     }
 }
 
-fn cuts(extent: Extent, of: &str) -> Result<ExitCode> {
+fn cuts(extent: Extent) -> Result<ExitCode> {
     let catalogue = Catalogue::make()?;
     let operations = operations::all(&catalogue)?;
     let started = Instant::now();
@@ -59,12 +53,12 @@ fn cuts(extent: Extent, of: &str) -> Result<ExitCode> {
     }
     println!("{} cases, {} failed, {} s", outcome.total(), outcome.failed, started.elapsed().as_secs());
     if extent == Extent::Whole {
-        report::cuts(&outcome, started.elapsed(), of)?;
+        report::cuts(&outcome, started.elapsed())?;
     }
     Ok(if outcome.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
-fn judge(only: &str, of: &str) -> Result<ExitCode> {
+fn judge(only: &str) -> Result<ExitCode> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| mutants::root().map(|root| root.join("target")), |path| Ok(path.into()))?;
     say("mutants: building the unchanged tree (the first time takes some minutes)");
@@ -75,7 +69,7 @@ fn judge(only: &str, of: &str) -> Result<ExitCode> {
     let caught = verdicts.iter().filter(|verdict| verdict.caught_by.is_some()).count();
     println!("{caught} of {} mutants caught", verdicts.len());
     if only.is_empty() {
-        report::mutants(&verdicts, of)?;
+        report::mutants(&verdicts)?;
     }
     Ok(if caught == verdicts.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -157,6 +157,7 @@ fn program(name: &str) -> Command {
 
 /// Copies what is new or changed, so that cargo builds only that again.
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
     for part in PARTS {
         copy(&from.join(part), &to.join(part)).with_context(|| format!("copying {part}"))?;
     }

@@ -20,7 +20,8 @@ const RECORD_WRITES_PER_BOOT: u32 = 2;
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn cuts(outcome: &Outcome, took: Duration, of: &str) -> Result<()> {
+pub fn cuts(outcome: &Outcome, took: Duration) -> Result<()> {
+    let of = commit();
     let mut rows: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
     for ((name, kind), cases) in &outcome.cases {
         let row = rows.entry(name).or_default();
@@ -66,7 +67,8 @@ pub fn cuts(outcome: &Outcome, took: Duration, of: &str) -> Result<()> {
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn mutants(verdicts: &[Verdict], of: &str) -> Result<()> {
+pub fn mutants(verdicts: &[Verdict]) -> Result<()> {
+    let of = commit();
     let caught = verdicts.iter().filter(|verdict| verdict.caught_by.is_some()).count();
     let rows: Vec<_> = verdicts
         .iter()
@@ -83,6 +85,18 @@ pub fn mutants(verdicts: &[Verdict], of: &str) -> Result<()> {
         writeln!(page, "| {} | `{}` | {} | {case} |", mutant.name, mutant.file, mutant.why)?;
     }
     write_page("mutants.md", &page)
+}
+
+/// The commit and the day, as far as they can be told.
+#[expect(clippy::disallowed_methods, reason = "asks git on the developer's machine")]
+fn commit() -> String {
+    let ask = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).output().ok();
+        let text = output.filter(|output| output.status.success()).map(|output| output.stdout);
+        text.map_or_else(|| "unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+    };
+    let commit = ask("git", &["rev-parse", "--short=12", "HEAD"]);
+    format!("commit {commit}, {}", ask("date", &["-u", "+%Y-%m-%d"]))
 }
 
 const CUTS_HEAD: &str = "# Power cuts on a simulated disk\n

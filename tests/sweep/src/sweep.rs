@@ -10,28 +10,13 @@ use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, TraceDis
 use evener_manifest::{KERNEL_AT, PartKind};
 use evener_slot_table::SlotState;
 
+use crate::acts::fill;
+use crate::extent::{Dice, Extent};
 use crate::firmware::Catalogue;
-use crate::operations::{GENERATIONS, fill};
+use crate::operations::GENERATIONS;
 use crate::recovery::{Known, is_through, recover, survives};
 use crate::unit::part_bytes;
 use crate::{Operation, Unit};
-
-/// How much of all cases to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// All of them.
-    Whole,
-    /// Every first cut, lie and decay, and no second cut, until the first failure: what tells a program with a missing
-    /// flush.
-    UntilFailure,
-    /// About one in `every` of them, chosen by `seed`.
-    Sample {
-        /// Chooses.
-        seed: u64,
-        /// One in so many.
-        every: u64,
-    },
-}
 
 /// Which misfortune a case is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -313,50 +298,4 @@ fn places(slot: Slot, catalogue: &Catalogue) -> Vec<(Role, u64)> {
 /// A panic is a failure of the case, not the end of the sweep.
 fn guarded(case: impl FnOnce() -> Result<()>) -> Result<()> {
     catch_unwind(AssertUnwindSafe(case)).unwrap_or_else(|_| Err(anyhow!("it panicked")))
-}
-
-/// Chooses the cases of a sample.
-struct Dice {
-    extent: Extent,
-    state: u64,
-}
-
-impl Dice {
-    fn new(extent: Extent, job: usize) -> Self {
-        let seed = if let Extent::Sample { seed, .. } = extent { seed } else { 0 };
-        let mut dice = Self { extent, state: seed ^ (job as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) };
-        dice.roll();
-        dice
-    }
-
-    /// splitmix64: any seed will do, and equal seeds choose equal cases everywhere.
-    fn roll(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.roll().checked_rem(n).is_none_or(|rest| rest == 0)
-    }
-
-    fn first(&mut self) -> bool {
-        match self.extent {
-            Extent::Whole | Extent::UntilFailure => true,
-            Extent::Sample { every, .. } => self.one_in(every),
-        }
-    }
-
-    fn seconds(&self) -> bool {
-        self.extent != Extent::UntilFailure
-    }
-
-    fn second(&mut self) -> bool {
-        match self.extent {
-            Extent::Whole => true,
-            Extent::UntilFailure => false,
-            Extent::Sample { every, .. } => self.one_in(every.saturating_mul(2)),
-        }
-    }
 }

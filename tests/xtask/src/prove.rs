@@ -36,13 +36,13 @@ const PROOFS: [Proof; 5] = [
     Proof {
         name: "sweep",
         needs_image: false,
-        arguments: &["run", "--release", "--package", "evener-sweep", "--", "sweep"],
+        arguments: &["run", "--profile", "sweep", "--package", "evener-sweep", "--", "cuts"],
         tests: &[],
     },
     Proof {
         name: "mutants",
         needs_image: false,
-        arguments: &["run", "--release", "--package", "evener-sweep", "--", "mutants"],
+        arguments: &["run", "--profile", "sweep", "--package", "evener-sweep", "--", "mutants"],
         tests: &[],
     },
     Proof {
