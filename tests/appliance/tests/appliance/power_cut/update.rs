@@ -179,7 +179,10 @@ impl<'a> Update<'a> {
                     disk.cut_at(moment);
                 }
             });
-            println!("the sender heard: {answer:?}");
+            match answer {
+                Ok(answer) => println!("the sender was answered {}", answer.status),
+                Err(error) => println!("the sender was not answered: {error:#}"),
+            }
         })?;
         self.victim.come_back()
     }
