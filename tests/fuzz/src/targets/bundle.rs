@@ -47,6 +47,12 @@ fn seeds() -> Vec<Vec<u8>> {
     more.extend([0xaa; 200]);
     more.resize(more.len() + 312, 0);
     seeds.push(more);
+    // One with a byte behind its end, and one with a byte behind its manifest's signature.
+    seeds.push([&seeds[0][..], &[0]].concat());
+    let sparse = encode(&[&FIXTURE.areas[0][..], &[0]].concat(), &all).unwrap();
+    let mut ridden = vec![1; 1 + usize::try_from(sparse.length()).unwrap()];
+    sparse.read(0, &mut ridden[1..]);
+    seeds.push(ridden);
     // One that claims a manifest of 1 MiB.
     let mut huge = seeds[0].clone();
     huge[0] |= ENDLESS;
@@ -155,7 +161,9 @@ fn push(
                 );
             }
             Event::Manifest => {
-                let verified = Header::parse(reader.area()).unwrap().verify(keys).unwrap();
+                let header = Header::parse(reader.area()).unwrap();
+                assert_eq!(header.bytes(), reader.area().len(), "more than the manifest");
+                let verified = header.verify(keys).unwrap();
                 assert!(FIXTURE.signed.contains(&verified.digest()), "accepted what no key signed");
             }
             Event::More if taken == 0 && input.is_empty() => return Ok(()),

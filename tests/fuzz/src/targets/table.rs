@@ -93,8 +93,14 @@ fn sector(bytes: &[u8], fix: bool) -> [u8; SECTOR] {
 
 fn record(data: &[u8]) -> Verdict {
     let (control, bytes) = control(data);
-    match SlotTable::decode(&sector(bytes, control & 1 != 0)) {
+    let sector = sector(bytes, control & 1 != 0);
+    match SlotTable::decode(&sector) {
         Ok(table) => {
+            assert_eq!(
+                CRC.checksum(&sector[..SECTOR - 4]).to_le_bytes(),
+                sector[SECTOR - 4..],
+                "a torn record"
+            );
             assert_eq!(SlotTable::decode(&table.encode()), Ok(table.clone()));
             assert!(table.slots.iter().all(|slot| slot.tries <= TRIES));
             let states = table.slots.map(|slot| (slot.state as u8, slot.tries));
