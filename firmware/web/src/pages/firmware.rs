@@ -136,7 +136,7 @@ fn installation(app: &App, visitor: &Visitor, update: &FirmwareStatus) -> Markup
                         "it is confirmed once it has been healthy for a minute, else the unit comes back to this firmware by itself." }
                     div class="actions under" {
                         a class="button primary" href="/system/reboot" data-dialog { "Reboot now" }
-                        a class="button" href="/firmware/discard" data-dialog { "Forget it" }
+                        a class="button" href="/firmware/discard" data-dialog { "Discard" }
                     }
                 }
             }

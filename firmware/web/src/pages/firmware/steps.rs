@@ -32,8 +32,8 @@ pub(crate) async fn ask_discard(State(app): State<App>, Operator(visitor): Opera
     let text = html! { p {
         "The next boot starts the running firmware again, and the slot is empty afterwards."
     } };
-    let title = format!("Forget {}?", name.as_deref().unwrap_or("the installed firmware"));
-    ask(&unit, &visitor, &title, &text, "/firmware/discard", "Forget it")
+    let title = format!("Discard {}?", name.as_deref().unwrap_or("the installed firmware"));
+    ask(&unit, &visitor, &title, &text, "/firmware/discard", "Discard it")
 }
 
 /// `POST /firmware/discard`.
