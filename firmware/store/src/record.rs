@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The digest tells a whole record from what a dying disk left of one. It is no signature: who can write the
-//! disk can write a good record. `format` counts up with every change that an older firmware could not read;
-//! one that it does not know it leaves alone.
+//! disk can write a good record. `format` counts up with every change that an older firmware could not read; one that it
+//! does not know it leaves alone. `sha256`, `record`, `format` and `generation` are where they are in every format to
+//! come: an older firmware must be able to tell what it cannot read from what is damaged.
 
 use evener_config::Config;
 use serde::{Deserialize, Serialize};
@@ -73,8 +74,13 @@ pub enum Unreadable {
     #[error("it is damaged: {0}")]
     Damaged(String),
     /// A newer firmware wrote them.
-    #[error("a newer firmware wrote it, in format {0}")]
-    Newer(u32),
+    #[error("a newer firmware wrote it, in format {format}")]
+    Newer {
+        /// In which format.
+        format: u32,
+        /// Which generation it is.
+        generation: u64,
+    },
 }
 
 impl Record {
@@ -84,10 +90,10 @@ impl Record {
         self.format
     }
 
-    /// A record in today's format.
-    pub(crate) fn new(generation: u64, parent: Option<Digest>, draft: crate::Draft) -> Self {
+    /// A record in this format.
+    pub(crate) fn new(format: u16, generation: u64, parent: Option<Digest>, draft: crate::Draft) -> Self {
         let crate::Draft { author, unix_s, summary, next_ids, config } = draft;
-        Self { format: FORMAT.into(), generation, parent, author, unix_s, summary, next_ids, config }
+        Self { format: format.into(), generation, parent, author, unix_s, summary, next_ids, config }
     }
 }
 
@@ -108,20 +114,21 @@ pub(crate) fn encode(record: &Record) -> Result<(Vec<u8>, Digest), serde_json::E
     Ok((bytes, digest))
 }
 
-/// Reads a record and checks that it is whole.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(Record, Digest), Unreadable> {
+/// Reads a record of a format up to `newest` and checks that it is whole.
+pub(crate) fn decode(bytes: &[u8], newest: u16) -> Result<(Record, Digest), Unreadable> {
     #[derive(Deserialize)]
     struct Head {
         format: u32,
+        generation: u64,
     }
     let damaged = |error: serde_json::Error| Unreadable::Damaged(error.to_string());
     let Envelope { sha256, record } = serde_json::from_slice(bytes).map_err(damaged)?;
     if Digest::of(record.get().as_bytes()) != sha256 {
         return Err(Unreadable::Damaged(String::from("its digest does not match")));
     }
-    let Head { format } = serde_json::from_str(record.get()).map_err(damaged)?;
-    if format > u32::from(FORMAT) {
-        return Err(Unreadable::Newer(format));
+    let Head { format, generation } = serde_json::from_str(record.get()).map_err(damaged)?;
+    if format > u32::from(newest) {
+        return Err(Unreadable::Newer { format, generation });
     }
     Ok((serde_json::from_str(record.get()).map_err(damaged)?, sha256))
 }
@@ -138,41 +145,42 @@ mod tests {
             next_ids: NextIds { vs: 2, rs: 3 },
             config: Config::default(),
         };
-        Record::new(7, Some(Digest::of(b"parent")), draft)
+        Record::new(FORMAT, 7, Some(Digest::of(b"parent")), draft)
     }
 
     #[test]
     fn what_was_written_is_read_back() {
         let (bytes, digest) = encode(&record()).unwrap();
-        assert_eq!(decode(&bytes), Ok((record(), digest)));
+        assert_eq!(decode(&bytes, FORMAT), Ok((record(), digest)));
     }
 
     #[test]
     fn every_cut_and_every_flipped_bit_is_noticed() {
         let (bytes, _) = encode(&record()).unwrap();
         for length in 0..bytes.len() - 1 {
-            assert!(decode(&bytes[..length]).is_err(), "cut at {length}");
+            assert!(decode(&bytes[..length], FORMAT).is_err(), "cut at {length}");
         }
         // The line end after the object is decoration.
         for bit in 0..(bytes.len() - 1) * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&flipped).is_err(), "bit {bit}");
+            assert!(decode(&flipped, FORMAT).is_err(), "bit {bit}");
         }
     }
 
     #[test]
     fn a_newer_format_is_told_from_damage() {
-        let raw = RawValue::from_string(r#"{"format":2,"something":"else"}"#.into()).unwrap();
-        let sha256 = Digest::of(raw.get().as_bytes());
-        let bytes = serde_json::to_vec(&Envelope { sha256, record: &raw }).unwrap();
-        assert_eq!(decode(&bytes), Err(Unreadable::Newer(2)));
+        let bytes = include_bytes!("../golden/of-a-later-format.json");
+        assert_eq!(decode(bytes, FORMAT), Err(Unreadable::Newer { format: 2, generation: 9 }));
+        let mut damaged = bytes.to_vec();
+        damaged[200] ^= 1;
+        assert!(matches!(decode(&damaged, FORMAT), Err(Unreadable::Damaged(_))));
     }
 
     #[test]
     fn the_format_of_released_firmware_is_still_read() {
         let bytes = include_bytes!("../golden/format-1.json");
-        let (read, _) = decode(bytes).unwrap();
+        let (read, _) = decode(bytes, FORMAT).unwrap();
         assert_eq!(read.generation, 2);
         assert_eq!(read.config.shared.virtual_services[0].real_servers.len(), 2);
     }

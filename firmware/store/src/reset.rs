@@ -84,7 +84,7 @@ fn place_of_mark<B: Blocks>(conf: &B) -> Result<Lba, ConfError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{NextIds, Record, encode};
+    use crate::record::{FORMAT, NextIds, Record, encode};
     use evener_config::Config;
     use evener_disk::{Cut, CutDisk, RamDisk};
 
@@ -103,7 +103,7 @@ mod tests {
                 next_ids: NextIds { vs: 1, rs: 1 },
                 config: Config::default(),
             };
-            let (bytes, _) = encode(&Record::new(generation, None, draft)).unwrap();
+            let (bytes, _) = encode(&Record::new(FORMAT, generation, None, draft)).unwrap();
             copies.write(generation, &bytes).unwrap();
         }
         disk

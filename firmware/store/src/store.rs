@@ -8,12 +8,12 @@
 //!                 lasts first     in one step
 //! ```
 
-use crate::record::{self, Digest, NextIds, Record, Unreadable};
+use crate::record::{self, Digest, FORMAT, NextIds, Record, Unreadable};
 use crate::{ConfError, Copies, Files};
 use evener_api::control::GenerationInfo;
 use evener_config::Config;
 use evener_disk::Blocks;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Generations that are kept.
@@ -72,6 +72,21 @@ pub enum StoreWarning {
         /// Why.
         reason: String,
     },
+    /// A newer firmware changed the configuration, in a way that this one cannot read.
+    #[error(
+        "a newer firmware changed the settings (generation {generation}, format {format}) and this one cannot read that: \
+         {} in force; nothing is deleted, and the newer settings are back when that firmware runs again, unless something \
+         is changed here",
+        match used { Some(used) => format!("those of generation {used} are"), None => "the defaults are".to_owned() }
+    )]
+    Newer {
+        /// The newest of those that cannot be read.
+        generation: u64,
+        /// The format that it is in.
+        format: u32,
+        /// What is in force in its place.
+        used: Option<u64>,
+    },
     /// The configuration came from the second copy.
     #[error("generation {generation} was taken from the second copy on the conf partition")]
     TakenFromCopy {
@@ -112,6 +127,10 @@ pub struct Store<F, B> {
     /// Highest number ever seen: the next one is above it, so a number never stands for two configurations.
     highest: u64,
     kept: usize,
+    /// The newest format that is read, and the one that is written.
+    format: u16,
+    /// Formats of generations that were looked at to be kept or not.
+    formats: BTreeMap<u64, u32>,
     /// Why the second copy lacks the configuration in force.
     copy_lacks: Option<String>,
 }
@@ -122,16 +141,28 @@ impl<F: Files, B: Blocks> Store<F, B> {
     ///
     /// # Errors
     /// [`StoreError::List`]. Unreadable records are warnings: an older configuration is better than none.
-    pub fn open(mut files: F, conf: Option<B>) -> Result<(Self, Vec<StoreWarning>), StoreError> {
-        let mut warnings = Vec::new();
+    pub fn open(files: F, conf: Option<B>) -> Result<(Self, Vec<StoreWarning>), StoreError> {
+        Self::open_in(FORMAT, files, conf)
+    }
+
+    /// As [`Store::open`], by a firmware of another format.
+    pub(crate) fn open_in(
+        format: u16,
+        mut files: F,
+        conf: Option<B>,
+    ) -> Result<(Self, Vec<StoreWarning>), StoreError> {
+        let (mut warnings, mut newer) = (Vec::new(), None);
         let numbers: BTreeSet<u64> =
             files.list().map_err(StoreError::List)?.iter().filter_map(|name| number_of(name)).collect();
         let mut current = None;
         for generation in numbers.iter().rev().copied() {
-            match read(&mut files, generation) {
+            match read(&mut files, generation, format) {
                 Ok(found) => {
                     current = Some(found);
                     break;
+                }
+                Err(StoreError::Unreadable { source: Unreadable::Newer { format, .. }, .. }) => {
+                    newer = newer.or(Some((generation, format)));
                 }
                 Err(error) => {
                     let source = std::error::Error::source(&error).map(ToString::to_string);
@@ -141,7 +172,7 @@ impl<F: Files, B: Blocks> Store<F, B> {
             }
         }
         let mut copy_lacks = None;
-        let (copies, copy) = match conf.map(Copies::open).transpose() {
+        let (copies, copy) = match conf.map(|conf| Copies::open_in(format, conf)).transpose() {
             Ok(opened) => opened.map_or((None, None), |(copies, newest)| (Some(copies), newest)),
             Err(error) => {
                 copy_lacks = Some(error.to_string());
@@ -150,8 +181,16 @@ impl<F: Files, B: Blocks> Store<F, B> {
         };
         let of_files = numbers.last().copied().unwrap_or(0);
         let highest = of_files.max(copies.as_ref().map_or(0, Copies::highest));
-        let mut store = Self { files, copies, current, numbers, highest, kept: KEPT, copy_lacks };
+        let formats = BTreeMap::new();
+        let mut store =
+            Self { files, copies, current, numbers, highest, kept: KEPT, format, formats, copy_lacks };
         store.take_newer(copy, &mut warnings);
+        let used = store.current().map(|record| record.generation);
+        if let Some((generation, format)) =
+            newer.filter(|(generation, _)| used.is_none_or(|used| used < *generation))
+        {
+            warnings.push(StoreWarning::Newer { generation, format, used });
+        }
         if let Err(error) = store.complete_copy() {
             store.copy_lacks = Some(error.to_string());
         }
@@ -174,7 +213,7 @@ impl<F: Files, B: Blocks> Store<F, B> {
     pub fn append(&mut self, draft: Draft) -> Result<u64, StoreError> {
         let generation = self.highest.checked_add(1).ok_or(StoreError::Exhausted)?;
         let parent = self.current.as_ref().map(|(_, digest)| digest.clone());
-        let record = Record::new(generation, parent, draft);
+        let record = Record::new(self.format, generation, parent, draft);
         let (bytes, digest) = record::encode(&record)?;
         self.write(generation, &bytes)?;
         self.highest = generation;
@@ -199,7 +238,8 @@ impl<F: Files, B: Blocks> Store<F, B> {
     /// The last generations that can be read, newest first, at most `most`.
     pub fn history(&mut self, most: usize) -> Vec<GenerationInfo> {
         let newest: Vec<u64> = self.numbers.iter().rev().take(self.kept.min(most)).copied().collect();
-        let read = newest.into_iter().filter_map(|generation| read(&mut self.files, generation).ok());
+        let format = self.format;
+        let read = newest.into_iter().filter_map(|generation| read(&mut self.files, generation, format).ok());
         read.map(|(record, _)| {
             let Record { generation, author, unix_s, summary, .. } = record;
             GenerationInfo { generation, author, unix_s, summary }
@@ -212,7 +252,7 @@ impl<F: Files, B: Blocks> Store<F, B> {
     /// # Errors
     /// [`StoreError::Read`] when it is not kept any more, [`StoreError::Unreadable`] when it is damaged.
     pub fn load(&mut self, generation: u64) -> Result<Record, StoreError> {
-        read(&mut self.files, generation).map(|(record, _)| record)
+        read(&mut self.files, generation, self.format).map(|(record, _)| record)
     }
 
     /// The generation that a firmware would run with that reads formats up to this one; `None` when it could read none.
@@ -222,8 +262,11 @@ impl<F: Files, B: Blocks> Store<F, B> {
         if let Some(record) = self.current().filter(|record| readable(record)) {
             return Some(record.clone());
         }
-        let numbers = self.numbers.iter().rev().copied();
-        numbers.filter_map(|number| Some(read(&mut self.files, number).ok()?.0)).find(readable)
+        let (numbers, own) = (self.numbers.iter().rev().copied(), self.format);
+        let of_files =
+            numbers.filter_map(|number| Some(read(&mut self.files, number, own).ok()?.0)).find(readable);
+        let of_copies = self.copies.as_mut().and_then(|copies| copies.newest_up_to(format));
+        of_files.into_iter().chain(of_copies).max_by_key(|record| record.generation)
     }
 
     fn write(&mut self, generation: u64, bytes: &[u8]) -> Result<(), StoreError> {
@@ -275,7 +318,7 @@ impl<F: Files, B: Blocks> Store<F, B> {
     /// Writes the configuration in force to the second copy if that does not have it.
     fn complete_copy(&mut self) -> Result<(), ConfError> {
         if let (Some(copies), Some((record, _))) = (&mut self.copies, &self.current)
-            && copies.highest() < record.generation
+            && !copies.holds(record.generation)
             && let Ok((bytes, _)) = record::encode(record)
         {
             copies.write(record.generation, &bytes)?;
@@ -283,21 +326,50 @@ impl<F: Files, B: Blocks> Store<F, B> {
         Ok(())
     }
 
-    /// Removes what is older than the last [`KEPT`]. A file that stays for want of a sync is removed later.
+    /// Removes what is older than the last [`KEPT`], but for the last generation that a former firmware can read: the
+    /// other slot may be started again. A file that stays for want of a sync is removed later.
     fn prune(&mut self) {
-        while self.numbers.len() > self.kept {
-            let Some(oldest) = self.numbers.pop_first() else { return };
+        let excess = self.numbers.len().saturating_sub(self.kept);
+        let oldest: Vec<u64> = self.numbers.iter().take(excess).copied().collect();
+        for oldest in oldest {
+            if self.is_needed_by_another(oldest) {
+                continue;
+            }
+            self.numbers.remove(&oldest);
+            self.formats.remove(&oldest);
             if let Err(error) = self.files.remove(&name_of(oldest)) {
                 tracing::warn!(%error, generation = oldest, "an old generation cannot be removed");
             }
         }
     }
+
+    /// Whether no newer generation can be read by a firmware that reads this one and nothing newer.
+    fn is_needed_by_another(&mut self, generation: u64) -> bool {
+        let newest = self.current().map_or(0, Record::format);
+        let Some(format) = self.format_of(generation).filter(|format| *format < newest) else { return false };
+        let newer: Vec<u64> = self.numbers.range(generation.saturating_add(1)..).rev().copied().collect();
+        !newer.into_iter().any(|newer| self.format_of(newer).is_some_and(|newer| newer <= format))
+    }
+
+    /// The format of a generation; `None` when it is damaged.
+    fn format_of(&mut self, generation: u64) -> Option<u32> {
+        if let Some(format) = self.formats.get(&generation) {
+            return Some(*format);
+        }
+        let format = match read(&mut self.files, generation, self.format) {
+            Ok((record, _)) => record.format(),
+            Err(StoreError::Unreadable { source: Unreadable::Newer { format, .. }, .. }) => format,
+            Err(_) => return None,
+        };
+        self.formats.insert(generation, format);
+        Some(format)
+    }
 }
 
-fn read<F: Files>(files: &mut F, generation: u64) -> Result<(Record, Digest), StoreError> {
+fn read<F: Files>(files: &mut F, generation: u64, format: u16) -> Result<(Record, Digest), StoreError> {
     let bytes = files.read(&name_of(generation)).map_err(|source| StoreError::Read { generation, source })?;
     let unreadable = |source| StoreError::Unreadable { generation, source };
-    let (record, digest) = record::decode(&bytes).map_err(unreadable)?;
+    let (record, digest) = record::decode(&bytes, format).map_err(unreadable)?;
     if record.generation != generation {
         let reason = format!("it is generation {} under another's name", record.generation);
         return Err(unreadable(Unreadable::Damaged(reason)));

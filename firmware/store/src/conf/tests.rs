@@ -7,10 +7,14 @@ use evener_disk::{Cut, CutDisk, DiskGone, RamDisk};
 const SECTORS: usize = 32;
 
 fn bytes(generation: u64) -> Vec<u8> {
+    bytes_in(record::FORMAT, generation)
+}
+
+fn bytes_in(format: u16, generation: u64) -> Vec<u8> {
     let next_ids = NextIds { vs: 1, rs: 1 };
     let summary = vec!["x".repeat(1000)];
     let draft = Draft { author: "bal".into(), unix_s: 0, summary, next_ids, config: Config::default() };
-    record::encode(&Record::new(generation, None, draft)).unwrap().0
+    record::encode(&Record::new(format, generation, None, draft)).unwrap().0
 }
 
 fn newest(disk: &mut RamDisk) -> u64 {
@@ -32,9 +36,44 @@ fn the_last_four_are_held_and_the_oldest_goes_first() {
     let mut disk = prepared(6);
     let (copies, newest) = Copies::open(&mut disk).unwrap();
     assert_eq!(newest.unwrap().0.generation, 6);
-    let mut held = copies.held;
+    assert_eq!(generations(&copies), [3, 4, 5, 6]);
+}
+
+fn generations<B: Blocks>(copies: &Copies<B>) -> Vec<u64> {
+    let mut held: Vec<u64> = copies.held.iter().map(|held| held.generation).collect();
     held.sort_unstable();
-    assert_eq!(held, [3, 4, 5, 6]);
+    held
+}
+
+#[test]
+fn the_last_copy_that_the_former_firmware_can_read_is_spared() {
+    let mut disk = prepared(6);
+    let mut copies = Copies::open_in(2, &mut disk).unwrap().0;
+    for generation in 7..=20 {
+        copies.write(generation, &bytes_in(2, generation)).unwrap();
+        assert!(copies.holds(6), "generation {generation}");
+    }
+    assert_eq!(generations(&copies), [6, 18, 19, 20]);
+    assert_eq!(copies.newest_up_to(1).unwrap().generation, 6);
+    assert_eq!(copies.newest_up_to(2).unwrap().generation, 20);
+    assert_eq!(copies.newest_up_to(0), None);
+}
+
+#[test]
+fn a_former_firmware_finds_its_last_copy_and_keeps_it_until_it_has_a_newer_one() {
+    let mut disk = prepared(6);
+    let mut copies = Copies::open_in(2, &mut disk).unwrap().0;
+    for generation in 7..=10 {
+        copies.write(generation, &bytes_in(2, generation)).unwrap();
+    }
+    let (mut copies, newest) = Copies::open(&mut disk).unwrap();
+    assert_eq!(newest.unwrap().0.generation, 6);
+    assert_eq!(copies.highest(), 10, "no number is given twice");
+    copies.write(11, &bytes(11)).unwrap();
+    assert_eq!(generations(&copies), [6, 9, 10, 11]);
+    copies.write(12, &bytes(12)).unwrap();
+    assert_eq!(generations(&copies), [9, 10, 11, 12], "6 has served");
+    assert_eq!(Copies::open_in(2, &mut disk).unwrap().1.unwrap().0.generation, 12);
 }
 
 /// A device whose flush does nothing.

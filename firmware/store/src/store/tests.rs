@@ -4,6 +4,8 @@ use super::*;
 use evener_disk::{DiskGone, RamDisk};
 use std::collections::BTreeMap;
 
+mod formats;
+
 /// A step that a broken store would leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {

@@ -60,7 +60,7 @@ fn a_reset_by_the_api_leaves_the_firmware_and_nothing_else() {
     let network = Network::new().unwrap();
     let _one = WebServer::named(network.servers[0].clone(), 8080, "one").unwrap();
     let disk = configured("reset-before", folder.path(), &network);
-    let before = with_table(&disk, |table| (table.floor, table.slots.clone()));
+    let before = with_table(&disk, |table| (table.floor, table.slots));
     let unit = Machine::new("reset", &disk, &log_path("reset")).on(&network.switch).start().unwrap();
     wait_until_served(&unit, &network.client);
     let api = Api::over_lab(Arc::clone(&network.client), UNIT, PASSWORD);
@@ -76,7 +76,7 @@ fn a_reset_by_the_api_leaves_the_firmware_and_nothing_else() {
     unit.serial().wait_for("verified, starting", BOOT_WITHIN).unwrap();
     is_new(&unit, &network);
     drop(unit);
-    let after = with_table(&disk, |table| (table.floor, table.slots.clone()));
+    let after = with_table(&disk, |table| (table.floor, table.slots));
     assert_eq!(after, before, "firmware and floor are as they were");
 }
 
