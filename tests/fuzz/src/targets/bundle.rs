@@ -18,7 +18,7 @@ pub(super) const BUNDLE: Target = Target {
     run,
     seeds,
     longest: 16 << 10,
-    short: 1200,
+    short: 800,
     memory: 192 << 10,
 };
 

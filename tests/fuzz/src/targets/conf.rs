@@ -19,7 +19,7 @@ pub(super) const CONF: Target = Target {
     run,
     seeds,
     longest: 8 << 10,
-    short: 5000,
+    short: 4000,
     memory: 256 << 10,
 };
 

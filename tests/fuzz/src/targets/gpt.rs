@@ -17,7 +17,7 @@ pub(super) const GPT: Target = Target {
     run,
     seeds,
     longest: 1 + 2 * USED,
-    short: 500,
+    short: 400,
     memory: 192 << 10,
 };
 

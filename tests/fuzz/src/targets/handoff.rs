@@ -15,7 +15,7 @@ pub(super) const HANDOFF: Target = Target {
     run,
     seeds,
     longest: 300,
-    short: 20000,
+    short: 12000,
     memory: 4 << 10,
 };
 

@@ -19,7 +19,7 @@ pub(super) const AREA: Target = Target {
     run: area,
     seeds: || FIXTURE.areas.clone(),
     longest: AREA_BYTES,
-    short: 20000,
+    short: 10000,
     memory: 4 << 10,
 };
 
@@ -30,7 +30,7 @@ pub(super) const STATEMENT: Target = Target {
     run: statement,
     seeds: || FIXTURE.areas.iter().map(|area| area[..area.len() - SIGNATURE_BYTES].to_vec()).collect(),
     longest: 8 << 10,
-    short: 1500,
+    short: 1000,
     memory: 64 << 10,
 };
 
@@ -41,7 +41,7 @@ pub(super) const KEYSET: Target = Target {
     run: keyset,
     seeds: || vec![FIXTURE.keyset.clone(), emit_keyset(true, &[]).unwrap()],
     longest: 2 << 10,
-    short: 50000,
+    short: 20000,
     memory: 8 << 10,
 };
 

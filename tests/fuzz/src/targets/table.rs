@@ -21,7 +21,7 @@ pub(super) const RECORD: Target = Target {
         records().iter().flat_map(|table| [0, 1].map(|fix| [&[fix][..], &table.encode()].concat())).collect()
     },
     longest: 1 + SECTOR,
-    short: 20000,
+    short: 12000,
     memory: 4 << 10,
 };
 
@@ -32,7 +32,7 @@ pub(super) const TABLE: Target = Target {
     run: table,
     seeds,
     longest: 1 + COPIES * SECTOR,
-    short: 5000,
+    short: 3000,
     memory: 64 << 10,
 };
 
