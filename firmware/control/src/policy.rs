@@ -53,6 +53,8 @@ mod tests {
             assert!(!allows(peer(service), &apply()), "{service}");
             assert!(!allows(peer(service), &Request::History(1)), "{service}");
             assert!(!allows(peer(service), &Request::Warnings), "{service}");
+            let asks_before_a_downgrade = service == Service::Update;
+            assert_eq!(allows(peer(service), &Request::LostBy(1)), asks_before_a_downgrade, "{service}");
             assert!(!sees_password_hashes(peer(service)), "{service}");
             assert!(allows(peer(service), &Request::Subscribe), "{service}");
         }

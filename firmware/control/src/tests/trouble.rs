@@ -80,3 +80,45 @@ async fn a_hash_that_no_password_fits_is_refused_wherever_it_comes_from() {
     assert!(matches!(&refused, Reply::Invalid(_)), "{refused:?}");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn an_older_firmware_goes_on_with_its_own_settings_and_says_so() {
+    let unit = Unit::new();
+    let running = unit.start();
+    running.add(80).await;
+    running.stop().await;
+    // As a firmware of a later format left it.
+    let newer = include_bytes!("../../../store/golden/of-a-later-format.json");
+    fs::write(unit.generation_file(9), newer).unwrap();
+
+    let running = unit.start();
+    let snapshot = running.snapshot().await;
+    assert_eq!(snapshot.config.shared.virtual_services.len(), 1);
+    let warnings = running.warnings().await;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("a newer firmware changed the settings (generation 9, format 2)"),
+        "{warnings:?}"
+    );
+    running.add(81).await;
+    assert!(running.snapshot().await.generation > 9, "the newer one's number is not given again");
+    assert_eq!(fs::read(unit.generation_file(9)).unwrap(), newer, "nor is it deleted");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_downgrade_loses_is_told_before() {
+    let unit = Unit::new();
+    let running = unit.start();
+    running.add(80).await;
+    let newest = running.snapshot().await.generation;
+    let lost = running.ask(Request::LostBy(evener_store::FORMAT)).await;
+    assert_eq!(lost, Reply::Lost { generation: Some(newest), lines: Vec::new() });
+    // A firmware that reads nothing of today's.
+    let Reply::Lost { generation: None, lines } = running.ask(Request::LostBy(0)).await else { panic!() };
+    assert!(
+        lines.iter().any(|line| line.contains("virtual service") && line.contains("removed")),
+        "{lines:?}"
+    );
+    running.stop().await;
+}
