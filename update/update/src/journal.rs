@@ -93,6 +93,10 @@ impl Journal {
         entry.shown.unix_s = now.map_or(0, |since| since.as_secs());
         let end = entry.shown.detail.floor_char_boundary(WORDS);
         entry.shown.detail.truncate(end);
+        // Somebody who tries the same wrong file again and again must not push out what matters.
+        if self.entries.first().is_some_and(|newest| is_again(newest, &entry)) {
+            self.entries.remove(0);
+        }
         self.entries.insert(0, entry);
         self.entries.truncate(MOST);
         let history = History { entries: self.entries.clone() };
@@ -198,6 +202,12 @@ impl Journal {
     }
 }
 
+/// Whether nothing was done, just as the time before.
+fn is_again(before: &Entry, now: &Entry) -> bool {
+    let same = Happening { unix_s: before.shown.unix_s, ..now.shown.clone() } == before.shown;
+    same && matches!(now.shown.what.as_str(), "refused" | "cancelled")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +239,17 @@ mod tests {
         assert_eq!(again.entries().len(), MOST);
         assert_eq!(again.entries()[1].digest, (MOST + 4).to_string());
         assert!(again.entries()[0].shown.detail.len() <= WORDS && again.entries()[0].shown.unix_s > 0);
+    }
+
+    #[test]
+    fn the_same_refusal_again_is_one_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path());
+        for what in ["installed", "refused", "refused", "cancelled", "refused"] {
+            journal.add(entry(what, ""));
+        }
+        let whats: Vec<&str> = journal.entries().iter().map(|entry| entry.shown.what.as_str()).collect();
+        assert_eq!(whats, ["refused", "cancelled", "refused", "installed"]);
     }
 
     #[test]

@@ -29,8 +29,9 @@ pub(crate) const ROUND_WITHIN: Duration = Duration::from_secs(60);
 /// Shows that the proof has begun, so that nobody takes a firmware for proven that was not looked at yet.
 pub(crate) fn announce(unit: &Unit, pace: &Pace) {
     if !in_rescue(unit) {
-        let mode = if unit.on_trial() { Mode::Trial } else { Mode::Confirmed };
-        show(unit, &Trial::new(mode), (pace.now)(), None);
+        let on_trial = unit.on_trial();
+        let mode = if on_trial { Mode::Trial } else { Mode::Confirmed };
+        show(unit, on_trial, &Trial::new(mode), (pace.now)(), None);
     }
 }
 
@@ -42,7 +43,11 @@ fn in_rescue(unit: &Unit) -> bool {
 /// Proves the health of the running firmware, then puts right what follows from it. Does not end: the mark of this
 /// loop is what init sees of the service.
 pub(crate) async fn prove(unit: Arc<Unit>, pace: Pace, progress: Progress) {
-    if !in_rescue(&unit) && until_settled(&unit, &pace, &progress).await {
+    // Given up, and this service was started anew before the unit was.
+    if unit.running_state() == Some(SlotState::Bad) {
+        unit.settled.store(true, Relaxed);
+        restart(&unit).await;
+    } else if !in_rescue(&unit) && until_settled(&unit, &pace, &progress).await {
         marking(&progress, refill(&unit)).await;
     }
     marking(&progress, std::future::pending::<()>()).await;
@@ -107,7 +112,7 @@ async fn until_settled(unit: &Arc<Unit>, pace: &Pace, progress: &Progress) -> bo
                 }
             }
         }
-        show(unit, &trial, now, finding.as_ref().err());
+        show(unit, on_trial, &trial, now, finding.as_ref().err());
         notes.now(finding.as_ref().err());
         if let Err(reason) = finding
             && reason != told
@@ -118,9 +123,9 @@ async fn until_settled(unit: &Arc<Unit>, pace: &Pace, progress: &Progress) -> bo
     }
 }
 
-fn show(unit: &Unit, trial: &Trial, now: Duration, fault: Option<&String>) {
+fn show(unit: &Unit, on_trial: bool, trial: &Trial, now: Duration, fault: Option<&String>) {
     unit.show_proving(Some(Proving {
-        on_trial: unit.on_trial(),
+        on_trial,
         healthy_s: trial.healthy_for(now).as_secs(),
         needed_s: Trial::HEALTHY_FOR.as_secs(),
         left_s: trial.left(now).map(|left| left.as_secs()),
@@ -169,6 +174,7 @@ fn record_health(unit: &Unit) -> Result<(), String> {
         })
         .map_err(|fault| format!("the proof of health was not recorded: {fault}"))?;
     unit.settled.store(true, Relaxed);
+    unit.untell();
     if let Some(own) = confirmed {
         let detail = floor.map_or_else(String::new, |floor| format!("the floor of this unit is {floor} now"));
         tracing::info!(version = %own.version, slot = %running, detail, "confirmed");
@@ -178,24 +184,12 @@ fn record_health(unit: &Unit) -> Result<(), String> {
         unit.journal().set_trial(None);
         unit.journal().set_before(None);
     } else if unit.on_trial() {
-        return not_confirmed(unit, running);
+        unit.settled.store(false, Relaxed);
+        return Err(format!("slot {running} does not hold the firmware that is running"));
     } else {
         tracing::info!(count_cleared = changed, "healthy");
     }
     Ok(())
-}
-
-/// A trial that proved itself and was not confirmed: the service was started anew after it had been, or the slot
-/// does not hold what is running.
-fn not_confirmed(unit: &Unit, running: Slot) -> Result<(), String> {
-    let table = unit.seen().facts.table;
-    match table.map(|table| table.slot(running).state) {
-        Some(SlotState::Confirmed) => Ok(()),
-        _ => {
-            unit.settled.store(false, Relaxed);
-            Err(format!("slot {running} does not hold the firmware that is running"))
-        }
-    }
 }
 
 /// Black-lists the running firmware and restarts the unit, if it has something better to start.
@@ -206,11 +200,15 @@ async fn give_up(unit: &Arc<Unit>, fault: &str) -> Result<(), String> {
     let fault = fault.to_owned();
     unit.blocking(move |unit| black_list(unit, &fault)).await.ok_or("the slot table was not written")??;
     unit.publish();
+    restart(unit).await;
+    Ok(())
+}
+
+async fn restart(unit: &Unit) {
     match call(&unit.dirs.run, Service::Init, &InitRequest::Reboot).await {
         Ok(InitReply::Done) => {}
         other => tracing::error!(?other, "init does not restart the unit: restart it by hand"),
     }
-    Ok(())
 }
 
 fn black_list(unit: &Unit, fault: &str) -> Result<(), String> {
@@ -252,7 +250,7 @@ pub(crate) fn running_digest(unit: &Unit) -> Option<String> {
 
 /// What a firmware on trial leaves behind when it gets this far.
 pub(crate) fn trial_note(unit: &Unit) -> Option<TrialNote> {
-    let handoff = unit.handoff.filter(|handoff| handoff.mode == BootMode::Trial)?;
+    let handoff = unit.handoff.filter(|_| unit.on_trial())?;
     let digest = running_digest(unit)?;
     Some(TrialNote { digest, tries_left: handoff.tries_left, fault: None })
 }

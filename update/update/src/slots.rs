@@ -53,7 +53,7 @@ pub(crate) fn look(run: &Path, keyset: &[u8], handoff: Option<&Handoff>, version
     let table = facts.table.as_ref();
     let status = FirmwareStatus {
         running: running.map_or('?', Slot::letter),
-        mode: handoff.map_or_else(String::new, |handoff| mode(handoff.mode).into()),
+        mode: handoff.map_or_else(String::new, |handoff| mode(handoff, table).into()),
         slots: Slot::ALL.map(|slot| describe(slot, table, slot.of(&verified).as_ref())).into(),
         floor: table.map_or_else(String::new, |table| table.floor.to_string()),
         boots_without_health: table.map_or(0, |table| table.boots_without_health),
@@ -66,11 +66,12 @@ pub(crate) fn look(run: &Path, keyset: &[u8], handoff: Option<&Handoff>, version
     Seen { facts, status, config_formats }
 }
 
-/// How a firmware runs, for callers.
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Normal => "normal",
-        Mode::Trial => "trial",
+/// How the firmware runs, for callers: one that was confirmed since the loader started it is not on trial any more.
+fn mode(handoff: &Handoff, table: Option<&SlotTable>) -> &'static str {
+    let confirmed = table.is_some_and(|table| table.slot(handoff.slot).state == SlotState::Confirmed);
+    match handoff.mode {
+        Mode::Trial if !confirmed => "trial",
+        Mode::Normal | Mode::Trial => "normal",
         Mode::Rescue => "rescue",
     }
 }

@@ -10,7 +10,7 @@ use evener_ipc::call;
 use evener_manifest::{Keyset, ManifestError, Version};
 use evener_observe::Dirs;
 use evener_plan::{Code, Refusal};
-use evener_slot_table::SlotTable;
+use evener_slot_table::{SlotState, SlotTable};
 use evener_slots::{Fault, change};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -80,9 +80,17 @@ impl Unit {
         self.handoff.map(|handoff| handoff.slot)
     }
 
-    /// Whether the running firmware has yet to prove itself.
+    /// Whether the running firmware has yet to prove itself. The table knows better than the loader, who cannot
+    /// know of a confirmation that came after the start.
     pub(crate) fn on_trial(&self) -> bool {
-        self.handoff.is_some_and(|handoff| handoff.mode == Mode::Trial)
+        self.running_state() == Some(SlotState::Trial)
+    }
+
+    /// What the table says about the firmware that runs on trial, or did; `None` for any other.
+    pub(crate) fn running_state(&self) -> Option<SlotState> {
+        let handoff = self.handoff.filter(|handoff| handoff.mode == Mode::Trial)?;
+        let table = evener_slots::table(&mut self.partitions()).ok()?;
+        Some(table.slot(handoff.slot).state)
     }
 
     /// What callers may follow.
@@ -206,6 +214,11 @@ impl Unit {
         if !told.contains(&words) {
             told.push(words);
         }
+    }
+
+    /// What operators were told is not so any more.
+    pub(crate) fn untell(&self) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What operators are to see until the unit is restarted.

@@ -1,6 +1,6 @@
 //! The floor through the service: every ordered pair of releases, and what a raised floor leaves to be done.
 
-use evener_api::update::{Changed, Request};
+use evener_api::update::{Changed, FirmwareStatus, Request};
 use evener_disk::Slot;
 use evener_manifest::Version;
 use evener_slot_table::{SlotState, SlotTable};
@@ -38,6 +38,11 @@ async fn every_ordered_pair_of_releases_follows_the_floor() {
     }
 }
 
+/// Whether all slots hold 7.3.0.
+fn is_full(status: &FirmwareStatus) -> bool {
+    status.slots.iter().all(|slot| slot.state == "confirmed" && slot.version.as_deref() == Some("7.3.0"))
+}
+
 #[tokio::test]
 async fn a_raised_floor_refills_the_slots_that_it_has_passed() {
     let [old, _, _, new] = releases();
@@ -45,10 +50,7 @@ async fn a_raised_floor_refills_the_slots_that_it_has_passed() {
     unit.boot().await;
     unit.install(&new.file()).await.unwrap();
     unit.restart().await;
-    let full = |status: &evener_api::update::FirmwareStatus| {
-        status.slots.iter().all(|slot| slot.state == "confirmed" && slot.version.as_deref() == Some("7.3.0"))
-    };
-    let status = unit.status(full).await;
+    let status = unit.status(is_full).await;
     assert_eq!((status.floor.as_str(), status.next), ("7.2.36", Some('B')));
     let history = unit.history().await;
     assert_eq!(history, ["refilled R 7.3.0", "refilled A 7.3.0", "confirmed B 7.3.0", "installed B 7.3.0"]);
@@ -66,7 +68,7 @@ async fn a_refill_that_was_cut_off_is_finished_after_the_next_boot() {
     unit.boot().await;
     unit.install(&new.file()).await.unwrap();
     unit.restart().await;
-    unit.proved().await;
+    unit.status(is_full).await;
     unit.cut().await;
     // As a cut right after the slot was emptied leaves it.
     let mut table = unit.table();

@@ -2,7 +2,7 @@
 
 use evener_api::update::{Changed, Request};
 use evener_disk::Slot;
-use evener_slot_table::{SlotState, TRIES};
+use evener_slot_table::{FailureReason, SlotState, TRIES};
 
 use crate::fakes::{REFUSES, status, virtual_service};
 use crate::firmware::Firmware;
@@ -152,7 +152,41 @@ async fn a_firmware_with_nothing_to_go_back_to_stays_and_says_so() {
     assert_eq!(*unit.fakes.reboots.borrow(), 0);
     assert_eq!(unit.table().slot(Slot::B).state, SlotState::Trial, "black-listed, nothing could boot");
     *unit.fakes.checks.lock().unwrap() = true;
-    unit.status(|status| status.slots[1].state == "confirmed").await;
+    let status = unit.proved().await;
+    assert_eq!(status.slots[1].state, "confirmed");
+    assert!(status.warnings.is_empty(), "{:?}", status.warnings);
+}
+
+#[tokio::test]
+async fn a_service_that_was_started_anew_does_not_give_up_what_it_had_confirmed() {
+    let mut unit = installed().await;
+    unit.restart().await;
+    let status = unit.proved().await;
+    assert_eq!(status.mode, "normal");
+    unit.cut().await;
+    *unit.fakes.checks.lock().unwrap() = false;
+    unit.start().await;
+    let status = unit.status(|status| status.proving.as_ref().is_some_and(|it| it.fault.is_some())).await;
+    assert!(!status.proving.unwrap().on_trial);
+    // Far more time than a trial has.
+    unit.pass(1000).await;
+    assert_eq!(unit.table().slot(Slot::B).state, SlotState::Confirmed);
+    assert_eq!(*unit.fakes.reboots.borrow(), 0);
+}
+
+#[tokio::test]
+async fn a_service_that_was_started_anew_restarts_the_unit_that_it_had_given_up() {
+    let mut unit = installed().await;
+    unit.hold_time();
+    unit.restart().await;
+    unit.cut().await;
+    let mut table = unit.table();
+    table.give_up(Slot::B, FailureReason::HealthCheck);
+    unit.store(&mut table);
+    unit.start().await;
+    unit.fakes.reboots.subscribe().wait_for(|count| *count == 1).await.unwrap();
+    unit.stop().await;
+    assert_eq!(unit.table(), table, "a boot that was given up is not given back");
 }
 
 #[tokio::test]

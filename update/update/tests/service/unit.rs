@@ -192,6 +192,14 @@ impl Unit {
         self.step.store(STEP, Relaxed);
     }
 
+    /// Waits until so many seconds have passed on the unit.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        let until = self.seconds.load(Relaxed) + seconds;
+        while self.seconds.load(Relaxed) < until {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) fn follow(&self) -> Subscription<FirmwareStatus> {
         subscribe(self.dirs().run, Service::Update, Request::Subscribe)
     }
