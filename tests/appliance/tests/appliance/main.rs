@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test crate")]
 #![allow(clippy::disallowed_methods, reason = "starts chromedriver on the developer's machine")]
 
+mod below_floor;
 mod browser;
 mod corruption;
 mod damaged_data;
 mod downgrade;
 mod fallback_address;
+mod firmware_page;
 mod hang;
 mod life;
 mod load;
