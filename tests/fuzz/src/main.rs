@@ -82,7 +82,6 @@ fn write(reports: &[Report], seed: u64) -> Result<()> {
     let figures = json!({
         "seed": seed,
         "executions": reports.iter().map(|report| report.runs).sum::<u64>(),
-        "finds": 0,
         "executions_per_second": of(|report| json!(report.rate().round())),
         "executions_by_target": of(|report| json!(report.runs)),
         "outcomes": of(|report| json!(report.verdicts.len())),
