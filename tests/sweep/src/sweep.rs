@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, TraceDisk};
+use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, Tear, TraceDisk};
 use evener_manifest::{KERNEL_AT, PartKind};
 use evener_slot_table::SlotState;
 
@@ -177,7 +177,7 @@ fn cut(each: &Traced<'_>, point: &CutPoint, catalogue: &Catalogue, dice: &mut Di
     if !dice.first() {
         return;
     }
-    let words = || format!("cut {point:?}");
+    let words = || describe(point);
     let mut recovery = None;
     let result = guarded(|| {
         let disk = each.trace.after(point).map_err(|_| anyhow!("no such moment"))?;
@@ -194,7 +194,7 @@ fn cut(each: &Traced<'_>, point: &CutPoint, catalogue: &Catalogue, dice: &mut Di
         if !dice.second() {
             continue;
         }
-        let words = || format!("cut {point:?}, then in the recovery {second:?}");
+        let words = || format!("{}, then in the recovery {}", describe(point), describe(&second));
         let result = guarded(|| {
             let disk = trace.after(&second).map_err(|_| anyhow!("no such moment"))?;
             survives(&disk, catalogue, &before)?;
@@ -215,7 +215,7 @@ fn lies(each: &Traced<'_>, write: usize, catalogue: &Catalogue, dice: &mut Dice,
             continue;
         }
         let result = guarded(|| lie(each, write, rot, catalogue));
-        outcome.note(each.operation.name, Kind::Lie, result, &|| format!("write {write}: {rot:?}"));
+        outcome.note(each.operation.name, Kind::Lie, result, &|| format!("of write {write} {}", what(rot)));
     }
 }
 
@@ -293,6 +293,30 @@ fn places(slot: Slot, catalogue: &Catalogue) -> Vec<(Role, u64)> {
     let kernel = kernel.map(|at| (Role::Boot(slot), KERNEL_AT.saturating_add(at)));
     let rootfs = sectors(part_bytes(&catalogue.newest, PartKind::Rootfs)).map(|at| (Role::Root(slot), at));
     area.chain(kernel).chain(rootfs).collect()
+}
+
+/// A cut in words: which write, and what of the unflushed ones is on the disk, oldest first.
+fn describe(point: &CutPoint) -> String {
+    let CutPoint { writes, tear, survives } = point;
+    let moment = match tear {
+        None => format!("cut after {writes} writes"),
+        Some(Tear::Head(bytes)) => format!("cut in write {writes}, which got {bytes} bytes far"),
+        Some(Tear::Tail(bytes)) => {
+            format!("cut in write {writes}, of which all but the first {bytes} bytes got there")
+        }
+    };
+    if survives.is_empty() {
+        return moment;
+    }
+    let kept: String = survives.iter().map(|kept| if *kept { '+' } else { '-' }).collect();
+    format!("{moment}, unflushed {kept}")
+}
+
+fn what(rot: Rot) -> String {
+    match rot {
+        Rot::Flip(byte) => format!("a bit of byte {byte} is wrong on the disk"),
+        Rot::Lost => "nothing is on the disk".into(),
+    }
 }
 
 /// A panic is a failure of the case, not the end of the sweep.
