@@ -123,6 +123,26 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), &json!({ "text": text })).map(|_| ())
     }
 
+    /// Chooses a file of this machine in a file input.
+    ///
+    /// # Errors
+    /// When there is no such input, or its path is not UTF-8.
+    pub fn choose(&self, selector: &str, file: &Path) -> Result<()> {
+        let element = self.find(selector)?;
+        let path = file.to_str().context("a path that is not UTF-8")?;
+        self.post(&format!("/element/{element}/value"), &json!({ "text": path })).map(|_| ())
+    }
+
+    /// From here on pages send at most so many bytes each second.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn slow_down(&self, bytes_a_second: u32) -> Result<()> {
+        self.chromium("Network.enable", &json!({}))?;
+        let line = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_a_second });
+        self.chromium("Network.emulateNetworkConditions", &line)
+    }
+
     /// Clicks an element and waits for the page that this leads to, if it does.
     ///
     /// # Errors

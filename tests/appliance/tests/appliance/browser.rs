@@ -10,10 +10,11 @@ use evener_appliance::{BOOT_WITHIN, Browser, INIT_STARTED, Turn, View, fresh_dis
 use evener_lab::http::{Connection, Response};
 use evener_lab::{Forward, Machine, first_password};
 
-const PAGES: Forward = Forward { guest: 8443 };
-const CHOSEN: &str = "a password of my own";
-const LIMIT: Duration = Duration::from_secs(60);
-const DESKTOP: View = View { width: 1280, height: 900, phone: false, dark: false };
+pub(crate) const PAGES: Forward = Forward { guest: 8443 };
+pub(crate) const CHOSEN: &str = "a password of my own";
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const DESKTOP: View = View { width: 1280, height: 900, phone: false, dark: false };
+pub(crate) const PHONE: View = View { width: 390, height: 844, phone: true, dark: false };
 
 /// A web server on a free port of this machine; runs until the test program ends.
 fn server() -> u16 {
@@ -34,7 +35,8 @@ fn server() -> u16 {
     port
 }
 
-fn picture(browser: &Browser, name: &str) {
+/// Keeps what the window shows.
+pub(crate) fn picture(browser: &Browser, name: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     browser.picture(&root.join("out/pictures").join(name)).unwrap();
     if std::env::var_os("EVENER_PICTURES").is_some() {
@@ -106,11 +108,7 @@ fn add_service_with_two_servers(browser: &Browser, home: &str, ports: [u16; 2]) 
 
 fn look_around(browser: &Browser, home: &str) {
     for (page, path) in [("home", "/"), ("virtual-services", "/services"), ("system", "/system")] {
-        for (kind, view) in [
-            ("", DESKTOP),
-            ("-dark", View { dark: true, ..DESKTOP }),
-            ("-phone", View { width: 390, height: 844, phone: true, dark: false }),
-        ] {
+        for (kind, view) in [("", DESKTOP), ("-dark", View { dark: true, ..DESKTOP }), ("-phone", PHONE)] {
             browser.show(view).unwrap();
             browser.go(&format!("{home}{path}")).unwrap();
             let wide = browser.run("return document.documentElement.scrollWidth").unwrap();
