@@ -6,7 +6,7 @@ use evener_slot_table::{Failure, FailureReason, SlotState, SlotTable};
 
 use crate::journal::TrialNote;
 use crate::slots::recorded_version;
-use crate::unit::{About, UNIT, Unit, to_hex};
+use crate::unit::{About, Unit, to_hex};
 
 impl Unit {
     /// The last firmware that failed, in words.
@@ -69,10 +69,16 @@ impl Unit {
         let words = self.failure(&table).unwrap_or_default();
         tracing::error!("an update failed, and the unit went back: {words}");
         if !known {
-            let about = About { version, digest: Some(failure.digest), author: UNIT, detail: &words };
+            let about = About {
+                version,
+                digest: Some(failure.digest),
+                detail: &words,
+                never_ran: !is_held_against(failure.reason),
+                ..About::by_unit()
+            };
             self.note("failed", Some(failure.slot), about);
         }
-        if fresh && is_held_against(failure.reason) {
+        if fresh {
             self.journal().set_trial(None);
         }
     }

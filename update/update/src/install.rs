@@ -160,6 +160,7 @@ fn conclude(
                 digest: Some(installed.facts.digest),
                 author,
                 detail,
+                ..About::default()
             };
             unit.note("installed", evener_disk::Slot::from_letter(candidate.slot), about);
             (Phase::Installed, InstallReply::Done(Box::new(candidate)))

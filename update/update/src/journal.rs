@@ -32,6 +32,9 @@ pub(crate) struct Entry {
     /// SHA-256 of the firmware's manifest, in hex; empty where it is not known.
     #[serde(default)]
     pub(crate) digest: String,
+    /// It failed without having run, so that it may be installed again unasked.
+    #[serde(default)]
+    pub(crate) never_ran: bool,
 }
 
 /// What a firmware on trial got to in its last boot that reached this service.
@@ -120,7 +123,7 @@ impl Journal {
             let tells = matches!(entry.shown.what.as_str(), "failed" | "confirmed");
             if tells && !entry.digest.is_empty() && !seen.contains(&entry.digest.as_str()) {
                 seen.push(entry.digest.as_str());
-                if entry.shown.what == "failed" {
+                if entry.shown.what == "failed" && !entry.never_ran {
                     failed.push(entry.digest.as_str());
                 }
             }
@@ -221,7 +224,7 @@ mod tests {
             author: "bal".into(),
             detail: String::new(),
         };
-        Entry { shown, digest: digest.into() }
+        Entry { shown, digest: digest.into(), never_ran: false }
     }
 
     #[test]
@@ -288,6 +291,9 @@ mod tests {
         assert_eq!(journal.failed(), ["a"]);
         journal.add(entry("confirmed", "a"));
         assert!(journal.failed().is_empty());
+        journal.add(Entry { never_ran: true, ..entry("failed", "b") });
+        assert!(journal.failed().is_empty(), "the loader refused it: the disk may have damaged it");
+        assert!(journal.knows_failure("b"));
     }
 
     #[test]

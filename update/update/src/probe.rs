@@ -21,6 +21,8 @@ use crate::journal::Bound;
 
 /// How long each single thing may take to answer.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How long they may take together; less than what init gives this service between two marks.
+const LOOK_WITHIN: Duration = Duration::from_secs(30);
 const PROBE: &[u8] = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
 
 /// Looks, again and again.
@@ -39,6 +41,11 @@ impl Prober {
 
     /// Whether all is well, or what is not, in words that name the service.
     pub(crate) async fn look(&self) -> Result<(), String> {
+        let looked = tokio::time::timeout(LOOK_WITHIN, self.services()).await;
+        looked.unwrap_or_else(|_| Err(format!("the services do not all answer within {LOOK_WITHIN:?}")))
+    }
+
+    async fn services(&self) -> Result<(), String> {
         let snapshot = match call(&self.run, Service::Control, &Request::Get).await {
             Ok(Reply::Snapshot(snapshot)) => snapshot,
             Ok(other) => return Err(format!("control: answers {other:?}")),

@@ -19,7 +19,7 @@ use crate::probe::Prober;
 use crate::refill::refill;
 use crate::rootfs;
 use crate::trial_note::Notes;
-use crate::unit::{About, UNIT, Unit, to_hex};
+use crate::unit::{About, Unit, to_hex};
 
 /// While something goes on that ends by itself, the loop leaves its mark this often.
 const MARK_EVERY: Duration = Duration::from_secs(1);
@@ -178,8 +178,12 @@ fn record_health(unit: &Unit) -> Result<(), String> {
     if let Some(own) = confirmed {
         let detail = floor.map_or_else(String::new, |floor| format!("the floor of this unit is {floor} now"));
         tracing::info!(version = %own.version, slot = %running, detail, "confirmed");
-        let about =
-            About { version: Some(own.version), digest: Some(own.digest), author: UNIT, detail: &detail };
+        let about = About {
+            version: Some(own.version),
+            digest: Some(own.digest),
+            detail: &detail,
+            ..About::by_unit()
+        };
         unit.note("confirmed", Some(running), about);
         unit.journal().set_trial(None);
         unit.journal().set_before(None);
@@ -236,7 +240,7 @@ fn black_list(unit: &Unit, fault: &str) -> Result<(), String> {
     let words = format!("{version} in slot {running} did not become healthy within five minutes: {fault}");
     tracing::error!("{words}; going back to {} in slot {other}", found.version);
     let digest = running.of(&facts.manifests).map(|found| found.digest);
-    let about = About { version: Some(version), digest, author: UNIT, detail: &words };
+    let about = About { version: Some(version), digest, detail: &words, ..About::by_unit() };
     unit.note("failed", Some(running), about);
     Ok(())
 }

@@ -5,7 +5,7 @@ use evener_plan::{Work, work_after_confirm};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::unit::{About, UNIT, Unit};
+use crate::unit::{About, Unit};
 
 /// While an operator does something to the slots, this waits.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -57,7 +57,8 @@ fn copy(unit: &Unit, work: Work) -> Result<(), String> {
     } else {
         ""
     };
-    let about = About { version: Some(facts.version), digest: Some(facts.digest), author: UNIT, detail };
+    let about =
+        About { version: Some(facts.version), digest: Some(facts.digest), detail, ..About::by_unit() };
     unit.note("refilled", Some(work.slot), about);
     tracing::info!(slot = %work.slot, version = %facts.version, "the slot is filled and verified");
     Ok(())

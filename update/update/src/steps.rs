@@ -83,7 +83,8 @@ impl Unit {
         }
         drop(claim);
         tracing::info!(%slot, version = %found.version, author, "the next boot goes back to it, on trial");
-        let about = About { version: Some(found.version), digest: Some(found.digest), author, detail: "" };
+        let about =
+            About { version: Some(found.version), digest: Some(found.digest), author, ..About::default() };
         self.note("restored", Some(slot), about);
         self.next(slot)
     }

@@ -28,9 +28,6 @@ const KEYSET: &str = "/usr/share/evener/keyset";
 /// How long another service may take to say what the status needs of it.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 
-/// Who an entry of the history names when nobody asked for it.
-pub(crate) const UNIT: &str = "unit";
-
 /// What the service knows and does about the slots.
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -237,7 +234,7 @@ impl Unit {
             detail: about.detail.into(),
         };
         let digest = about.digest.map_or_else(String::new, |digest| to_hex(&digest));
-        self.journal().add(Entry { shown, digest });
+        self.journal().add(Entry { shown, digest, never_ran: about.never_ran });
         let history = self.history();
         self.edit(|status| status.history = history);
     }
@@ -294,6 +291,15 @@ pub(crate) struct About<'a> {
     pub(crate) digest: Option<[u8; 32]>,
     pub(crate) author: &'a str,
     pub(crate) detail: &'a str,
+    /// Of a failure: that it never ran.
+    pub(crate) never_ran: bool,
+}
+
+impl About<'_> {
+    /// Something that nobody asked for.
+    pub(crate) fn by_unit() -> Self {
+        Self { author: "unit", ..Self::default() }
+    }
 }
 
 /// The keys of this firmware. Only where there is no such file, thus nowhere on an appliance, those that a test

@@ -1,8 +1,9 @@
 //! What happens to a firmware after its installation: tried, then confirmed or given up.
 
 use evener_api::update::{Changed, Request};
-use evener_disk::Slot;
+use evener_disk::{Role, Slot};
 use evener_slot_table::{FailureReason, SlotState, TRIES};
+use std::os::unix::fs::FileExt as _;
 
 use crate::fakes::{REFUSES, status, virtual_service};
 use crate::firmware::Firmware;
@@ -93,6 +94,22 @@ async fn a_firmware_that_never_reaches_its_services_is_named_once_by_its_success
     assert_eq!(unit.restart().await, Slot::A);
     assert_eq!(unit.history().await, ["failed B 1.1.0", "installed B 1.1.0"], "said once");
     assert_eq!(unit.install(&second().file()).await.unwrap_err().code, "F14");
+}
+
+#[tokio::test]
+async fn what_only_the_loader_refused_may_be_installed_again() {
+    let mut unit = installed().await;
+    unit.stop().await;
+    let boot_b = std::fs::File::options().write(true).open(unit.partition(Role::Boot(Slot::B))).unwrap();
+    boot_b.write_all_at(&[0xff; 512], 512).unwrap();
+    assert_eq!(unit.boot().await, Slot::A);
+    let status = unit.status(|status| status.last_failure.is_some()).await;
+    let words = "1.1.0 in slot B was refused by the loader with E06: manifest signature does not match";
+    assert_eq!(status.last_failure.as_deref(), Some(words));
+    assert_eq!(unit.history().await, ["failed B 1.1.0", "installed B 1.1.0"]);
+    unit.install(&second().file()).await.unwrap();
+    assert_eq!(unit.restart().await, Slot::B);
+    assert_eq!(unit.proved().await.slots[1].state, "confirmed");
 }
 
 #[tokio::test]
