@@ -86,7 +86,7 @@ fn cut_in_a_change(victim: &mut Victim) -> Result<()> {
 /// The version that is updated to: the shipped firmware, which is its own floor, so that every slot gets it.
 const NEW: &str = "0.2.0";
 /// Updates that `make prove` cuts, each in another unit.
-const UPDATES: usize = 6;
+const UPDATES: usize = 8;
 /// Cuts that it makes in them at least.
 const AT_LEAST: usize = 40;
 
@@ -116,6 +116,11 @@ fn run(name: &str, seed: u64, plan: &[Phase], file: &[u8], to_the_end: bool) -> 
     };
     let outcome = Update::new(&mut victim, plan, file, NEW).and_then(|mut update| update.drive(to_the_end));
     let outcome = outcome.map_err(|error| error.context(format!("{name}, seed {seed}")));
+    match &outcome {
+        Ok(()) => println!("{name}: over, after {} cuts", victim.cuts.len()),
+        // Told when it happens: the other units take a while yet.
+        Err(error) => println!("LOST: {error:#}"),
+    }
     (victim.cuts, outcome)
 }
 
@@ -141,9 +146,6 @@ fn prove(seed: u64, file: &[u8]) {
         let died = || (Vec::new(), Err(anyhow::anyhow!("the test itself failed")));
         numbered.into_iter().map(|thread| thread.join().unwrap_or_else(|_| died())).collect()
     });
-    for error in results.iter().filter_map(|(_, outcome)| outcome.as_ref().err()) {
-        println!("LOST: {error:#}");
-    }
     let lost = results.iter().filter(|(_, outcome)| outcome.is_err()).count();
     let cuts: Vec<&Cut> = results.iter().flat_map(|(cuts, _)| cuts).collect();
     let figures = figures(seed, lost, &cuts);

@@ -241,7 +241,11 @@ impl<'a> Update<'a> {
     }
 
     fn cut_in_refill(&mut self) -> Result<()> {
-        let moment = self.moment(400, 8000);
+        // After a boot it is taken up again when the firmware has shown once more that it is healthy.
+        self.wait_for_proof(PROVEN_WITHIN, |status| {
+            status["proving"]["healthy_s"].as_u64().is_none_or(|seconds| seconds >= 59)
+        })?;
+        let moment = self.moment(200, 8000);
         self.victim.disk.cut_at(moment);
         self.victim.cut_while(Phase::Refill.words(), Duration::from_secs(20), |_| ())?;
         self.victim.come_back()
