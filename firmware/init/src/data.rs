@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A file system that its own kernel refuses is not repaired here: repair guesses, and the unit must not wait for it.
-//! What counts has a second copy on `conf`. `docs/decisions/006-damaged-data.md` has the reasons.
+//! What counts has a second copy on `conf`. `docs/decisions/007-damaged-data.md` has the reasons.
 
 use crate::anew::write_anew;
 use crate::reset;
