@@ -69,7 +69,7 @@ pub(crate) fn candidate(candidate: &Candidate) -> String {
     let replaced =
         candidate.replaces.as_ref().map(|version| format!(", in place of {version}")).unwrap_or_default();
     line(&mut text, "goes to", &format!("slot {}{replaced}", candidate.slot));
-    line(&mut text, "floor", &format!("{}, once it is confirmed", candidate.floor));
+    line(&mut text, "floor", &format!("at least {}, once it is confirmed", candidate.floor));
     line(&mut text, "from", &format!("{} on", candidate.installable_from));
     line(&mut text, "digest", &candidate.digest);
     for (at, note) in candidate.notes.lines().enumerate() {

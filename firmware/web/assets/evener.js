@@ -96,16 +96,17 @@ addEventListener("pageshow", () => {
 // What is wrong is where to look first.
 document.getElementById("summary")?.focus();
 
-// Goes on when the unit answers again.
+// Goes on when the unit is back. Log-ins end with the run of the unit: as long as ours counts, it is still the old one.
 const waiting = document.querySelector("[data-reconnect]");
 if (waiting) {
-  let gone = false;
   setInterval(async () => {
     try {
-      await fetch("/login", { cache: "no-store", signal: AbortSignal.timeout(2500) });
-      if (gone) location.href = waiting.dataset.reconnect;
+      const answer = await fetch("/system", {
+        headers: { "X-Evener-Live": "1" }, redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(2500),
+      });
+      if (answer.status === 401) location.href = waiting.dataset.reconnect;
     } catch {
-      gone = true;
+      // It is away: that is what we wait for the end of.
     }
   }, 3000);
 }

@@ -7,7 +7,7 @@ use crate::firmware;
 use crate::gate::{Operator, OperatorPosted, Visitor};
 use crate::unit::{Unit, end_run};
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use evener_api::init::{Request, ServiceHealth};
 use evener_api::net::{AddressOrigin, InterfaceStatus};
@@ -193,13 +193,7 @@ async fn ask(app: &App, visitor: &Visitor, title: &str, text: &str, action: &str
 /// `POST /system/reboot`.
 pub(crate) async fn reboot(State(app): State<App>, posted: OperatorPosted) -> Response {
     let text = "The unit is rebooting. This page goes on by itself when the unit answers again.";
-    let mut response = end(&app, &posted.visitor, Request::Reboot, "Rebooting", text).await;
-    if response.status() == StatusCode::OK {
-        // For browsers without script; with it, the page asks more often and survives an early try.
-        let refresh = HeaderValue::from_static("45; url=/");
-        response.headers_mut().insert(HeaderName::from_static("refresh"), refresh);
-    }
-    response
+    end(&app, &posted.visitor, Request::Reboot, "Rebooting", text).await
 }
 
 /// `POST /system/power-off`.
@@ -213,8 +207,15 @@ pub(crate) async fn end(app: &App, visitor: &Visitor, request: Request, title: &
     tracing::warn!(user = %visitor.user.name, ?request, "asked for");
     match end_run(app, request).await {
         Ok(()) => {
-            let wait = (!matches!(request, Request::PowerOff)).then_some("/");
-            let body = html! { h1 { (title) } p data-reconnect=[wait] { (text) } };
+            // After a reset the certificate is another one, which a script cannot accept for its operator.
+            let wait = matches!(request, Request::Reboot).then_some("/");
+            // The script waits until the unit answers. Without it the browser asks once, late: an early try would end
+            // on the browser's own page about a server that is not there, and stay.
+            let body = html! {
+                h1 { (title) }
+                p data-reconnect=[wait] { (text) }
+                @if wait.is_some() { noscript { meta http-equiv="refresh" content="90; url=/"; } }
+            };
             super::page(layout::bare(title, &body))
         }
         Err(reason) => super::message(

@@ -85,6 +85,9 @@ async fn a_file_is_shown_before_anything_is_done_with_it() {
         change(&mut one);
         *unit.fake.update.inspected.lock().unwrap() = Inspected::Firmware(Box::new(one));
     };
+    unit.fake.update.say(|status| status.floor = String::from("0.0.10"));
+    with(&|one| one.floor = String::from("0.0.9"));
+    assert!(ask().await.has("0.0.10, once it is confirmed"), "the floor never falls");
     with(&|one| one.loses = vec![String::from("virtual service shop")]);
     assert!(ask().await.has("It cannot read these settings."));
     with(&|one| one.refusal = Some(below_floor()));

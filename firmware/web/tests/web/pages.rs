@@ -154,7 +154,12 @@ async fn reboot_and_power_off_ask_for_certain_first() {
         let question = unit.get(path, &browser).await;
         assert!(question.has(&format!("action=\"{path}\"")));
         assert!(unit.fake.asked.lock().unwrap().is_empty(), "asking does nothing");
-        assert_eq!(unit.post(path, &[], &browser).await.status, StatusCode::OK);
+        let page = unit.post(path, &[], &browser).await;
+        assert_eq!(page.status, StatusCode::OK);
+        // With script nothing but the script decides when to go on.
+        assert_eq!(page.header("refresh"), "");
+        let waits = page.has("data-reconnect=\"/\"") && page.has("<noscript><meta http-equiv=\"refresh\"");
+        assert_eq!(waits, path == "/system/reboot", "{}", page.text);
         assert_eq!(unit.fake.asked.lock().unwrap().drain(..).collect::<Vec<_>>(), [request]);
     }
 }

@@ -2,13 +2,19 @@
 
 use super::refused;
 use crate::pages::icons;
-use evener_api::update::Candidate;
+use evener_api::update::{Candidate, FirmwareStatus};
 use maud::{Markup, html};
 use std::cmp::Ordering;
 
 /// What it is, whether this unit takes it, and the button that installs it.
-pub(crate) fn shown(candidate: &Candidate, running: Option<&str>) -> Markup {
+pub(crate) fn shown(candidate: &Candidate, unit: Option<&FirmwareStatus>) -> Markup {
     let refusal = candidate.refusal.as_ref();
+    let running = unit.and_then(|unit| {
+        unit.slots.iter().find(|slot| slot.slot == unit.running).and_then(|slot| slot.version.as_deref())
+    });
+    // A floor never falls, whatever a firmware asks for.
+    let floor = unit.map_or("", |unit| &unit.floor);
+    let floor = if parts(floor) > parts(&candidate.floor) { floor } else { &candidate.floor };
     html! {
         div class="card progress" {
             h3 { "Evener " (candidate.version) @if let Some(running) = running { (than(&candidate.version, running)) } }
@@ -19,7 +25,7 @@ pub(crate) fn shown(candidate: &Candidate, running: Option<&str>) -> Markup {
                     "slot " (candidate.slot)
                     @if let Some(replaced) = &candidate.replaces { ", in place of " (replaced) }
                 }
-                dt { "Afterwards not below" } dd { (candidate.floor) ", once it is confirmed" }
+                dt { "Afterwards not below" } dd { (floor) ", once it is confirmed" }
                 dt { "Can be installed from" } dd { (candidate.installable_from) " on" }
                 dt { "Digest" } dd class="mono" { (candidate.digest) }
             }
@@ -54,13 +60,16 @@ pub(crate) fn losses(loses: &[String]) -> Markup {
 
 /// Which of two versions is the later one.
 fn than(version: &str, running: &str) -> Markup {
-    let parts = |text: &str| -> Vec<u16> { text.split('.').map_while(|part| part.parse().ok()).collect() };
     let words = match parts(version).cmp(&parts(running)) {
         Ordering::Less => "older than the running ",
         Ordering::Equal => "the same as the running ",
         Ordering::Greater => "newer than the running ",
     };
     html! { " " span class="tag" { (words) (running) } }
+}
+
+fn parts(version: &str) -> Vec<u16> {
+    version.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -31,11 +31,7 @@ pub(crate) async fn inspect(State(app): State<App>, _: Scripted, head: Bytes) ->
         Ok(candidate) => {
             let status: Result<FirmwareStatus, _> =
                 evener_ipc::call(app.run(), Service::Update, &Request::Get).await;
-            let running = status.ok().and_then(|status| {
-                let running = status.slots.into_iter().find(|slot| slot.slot == status.running)?;
-                running.version
-            });
-            Html(candidate::shown(&candidate, running.as_deref()).into_string()).into_response()
+            Html(candidate::shown(&candidate, status.ok().as_ref()).into_string()).into_response()
         }
         Err(fault) => told(&fault),
     }
