@@ -2,7 +2,7 @@
 //!
 //! One test program, so that one counter keeps more than two units from running at once. Each unit logs its
 //! serial line to `out/log/appliance/NAME.log`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test crate")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test crate")]
 #![allow(clippy::disallowed_methods, reason = "starts chromedriver on the developer's machine")]
 
 mod below_floor;
@@ -24,6 +24,7 @@ mod reset;
 mod services;
 mod sick;
 mod traffic;
+mod update;
 
 use std::net::SocketAddrV4;
 use std::path::Path;

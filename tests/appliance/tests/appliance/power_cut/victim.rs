@@ -135,10 +135,10 @@ impl Victim {
         let done = std::thread::scope(|scope| {
             let worker = scope.spawn(move || work(&api));
             while self.disk.wait_cut(TICK).is_err() {
-                if worker.is_finished() || Instant::now() > deadline {
-                    if self.disk.wait_cut(patience).is_err() {
-                        self.disk.cut_now();
-                    }
+                if (worker.is_finished() || Instant::now() > deadline)
+                    && self.disk.wait_cut(patience).is_err()
+                {
+                    self.disk.cut_now();
                 }
             }
             self.unit = None;
