@@ -24,7 +24,6 @@ mod reset;
 mod services;
 mod sick;
 mod traffic;
-mod update;
 
 use std::net::SocketAddrV4;
 use std::path::Path;
