@@ -23,6 +23,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
@@ -241,8 +242,22 @@ async fn a_lease_outlives_net_even_when_its_server_is_silent() {
     command.args(["-n", &cable.name, "-4", "monitor", "address", "route"]).stdout(Stdio::piped());
     let mut monitor = command.kill_on_drop(true).spawn().unwrap();
     let mut events = BufReader::new(monitor.stdout.take().unwrap()).lines();
-    ip(&format!("-n {} address add 127.0.9.1/32 dev lo", cable.name)).await;
-    while !events.next_line().await.unwrap().unwrap().contains("127.0.9.1") {}
+    // The monitor says nothing when it begins: it listens once it has seen this address come.
+    loop {
+        ip(&format!("-n {} address add 127.0.9.1/32 dev lo", cable.name)).await;
+        let seen = async {
+            loop {
+                let event = events.next_line().await.unwrap().unwrap();
+                if event.contains("127.0.9.1") && !event.contains("Deleted") {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(1), seen).await.is_ok() {
+            break;
+        }
+        ip(&format!("-n {} address del 127.0.9.1/32 dev lo", cable.name)).await;
+    }
 
     net.kill().await.unwrap();
     // The server falls silent: a lease that was found anew would take far longer than this test has.

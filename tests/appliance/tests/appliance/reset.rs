@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use evener_appliance::{Api, BOOT_WITHIN, Network, PASSWORD, Turn, UNIT, log_path, raw_disk};
+use evener_appliance::{Answer, Api, BOOT_WITHIN, Network, PASSWORD, Turn, UNIT, log_path, raw_disk};
 use evener_lab::{Machine, Unit, WebServer, config_medium, first_password};
 use serde_json::json;
 
@@ -30,11 +30,23 @@ fn configured(name: &str, folder: &Path, network: &Network) -> std::path::PathBu
     disk
 }
 
+/// The answer for the services, once the pages are served: nothing else can be asked before the password was changed.
+fn first_answer(api: &Api) -> Answer {
+    let deadline = Instant::now() + BOOT_WITHIN;
+    loop {
+        match api.call("GET", "/api/v1/vs", None) {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "{error:#}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// That the unit is as on its first day, but for its firmware.
 fn is_new(unit: &Unit, network: &Network) {
     let first = first_password(unit.serial(), PASSWORD_WITHIN).unwrap();
     let with = |password: &str| Api::over_lab(Arc::clone(&network.client), UNIT, password);
-    let answer = with(&first).call("GET", "/api/v1/vs", None).unwrap();
+    let answer = first_answer(&with(&first));
     assert_eq!(
         (answer.status, &answer.json["type"]),
         (403, &json!("password-change-required")),
