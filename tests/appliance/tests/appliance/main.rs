@@ -24,6 +24,7 @@ mod reset;
 mod services;
 mod sick;
 mod traffic;
+mod update;
 
 use std::net::SocketAddrV4;
 use std::path::Path;
