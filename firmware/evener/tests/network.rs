@@ -31,6 +31,8 @@ use tokio::task::JoinHandle;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const LEASED: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
+/// A client that has heard nothing asks again within seconds; the rest is for a busy machine.
+const HEARD_WITHIN: Duration = Duration::from_secs(60);
 
 async fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split(' ')).output().await.unwrap();
@@ -113,9 +115,9 @@ struct DhcpServer {
 }
 
 impl DhcpServer {
-    /// The kind of the next message.
+    /// The kind of the next message; `None` when none comes within [`HEARD_WITHIN`], as when net did not start.
     async fn recv(&mut self) -> Option<DhcpMessageType> {
-        self.messages.recv().await
+        tokio::time::timeout(HEARD_WITHIN, self.messages.recv()).await.ok().flatten()
     }
 
     /// Answers nothing from now on.
