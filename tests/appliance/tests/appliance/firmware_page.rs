@@ -69,7 +69,7 @@ fn look_at_a_file_that_is_none(browser: &Browser, home: &str, file: &Path) {
     browser.choose("#file", file).unwrap();
     browser.wait_until("return !document.getElementById('complaint').hidden", LIMIT).unwrap();
     let words = browser.run("return document.getElementById('complaint').innerText").unwrap();
-    assert!(words.as_str().unwrap().contains("not a firmware"), "{words}");
+    assert!(words.as_str().unwrap().contains("ends in .evfw"), "{words}");
     assert_eq!(browser.run("return document.querySelector('[data-install]')").unwrap(), Value::Null);
 }
 
