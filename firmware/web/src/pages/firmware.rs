@@ -245,7 +245,7 @@ fn slots(update: &FirmwareStatus) -> Markup {
                 tbody {
                     @for slot in &update.slots {
                         tr {
-                            th scope="row" {
+                            th scope="row" class="at" {
                                 "Slot " (slot.slot) @if slot.slot == 'R' { " (rescue)" }
                                 @if slot.slot == update.running { " " span class="tag" { "running" } }
                                 @if update.next == Some(slot.slot) && slot.slot != update.running { " " span class="tag" { "next boot" } }

@@ -130,7 +130,7 @@ fn see_the_trial(browser: &Browser, home: &str, api: &Api) {
     assert!(history.iter().any(|one| one["what"] == "confirmed" && one["version"] == "0.9.0"), "{status}");
     // The page renews itself: no word of a trial is left, and the history has both.
     let settled = "const text = document.body.innerText; \
-        return !text.includes('on trial') && document.getElementById('history').innerText.includes('Confirmed')";
+        return !text.includes('is on trial.') && document.getElementById('history').innerText.includes('Confirmed')";
     browser.wait_until(settled, LIMIT).unwrap();
     picture(browser, "firmware.png");
 }
