@@ -33,6 +33,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn cuts(extent: Extent) -> Result<ExitCode> {
+    let of = report::commit();
     let catalogue = Catalogue::make()?;
     let operations = operations::all(&catalogue)?;
     let started = Instant::now();
@@ -53,12 +54,13 @@ fn cuts(extent: Extent) -> Result<ExitCode> {
     }
     println!("{} cases, {} failed, {} s", outcome.total(), outcome.failed, started.elapsed().as_secs());
     if extent == Extent::Whole {
-        report::cuts(&outcome, started.elapsed())?;
+        report::cuts(&outcome, started.elapsed(), &of)?;
     }
     Ok(if outcome.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
 fn judge(only: &str) -> Result<ExitCode> {
+    let of = report::commit();
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| mutants::root().map(|root| root.join("target")), |path| Ok(path.into()))?;
     say("mutants: building the unchanged tree (the first time takes some minutes)");
@@ -69,7 +71,7 @@ fn judge(only: &str) -> Result<ExitCode> {
     let caught = verdicts.iter().filter(|verdict| verdict.caught_by.is_some()).count();
     println!("{caught} of {} mutants caught", verdicts.len());
     if only.is_empty() {
-        report::mutants(&verdicts)?;
+        report::mutants(&verdicts, &of)?;
     }
     Ok(if caught == verdicts.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

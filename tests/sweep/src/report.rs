@@ -20,8 +20,7 @@ const RECORD_WRITES_PER_BOOT: u32 = 2;
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn cuts(outcome: &Outcome, took: Duration) -> Result<()> {
-    let of = commit();
+pub fn cuts(outcome: &Outcome, took: Duration, of: &str) -> Result<()> {
     let mut rows: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
     for ((name, kind), cases) in &outcome.cases {
         let row = rows.entry(name).or_default();
@@ -67,8 +66,7 @@ pub fn cuts(outcome: &Outcome, took: Duration) -> Result<()> {
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn mutants(verdicts: &[Verdict]) -> Result<()> {
-    let of = commit();
+pub fn mutants(verdicts: &[Verdict], of: &str) -> Result<()> {
     let caught = verdicts.iter().filter(|verdict| verdict.caught_by.is_some()).count();
     let rows: Vec<_> = verdicts
         .iter()
@@ -87,9 +85,10 @@ pub fn mutants(verdicts: &[Verdict]) -> Result<()> {
     write_page("mutants.md", &page)
 }
 
-/// The commit and the day, as far as they can be told.
+/// The commit and the day, as far as they can be told. To be asked before a run: a tree may move on during it.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "asks git on the developer's machine")]
-fn commit() -> String {
+pub fn commit() -> String {
     let ask = |program: &str, arguments: &[&str]| {
         let output = std::process::Command::new(program).args(arguments).output().ok();
         let text = output.filter(|output| output.status.success()).map(|output| output.stdout);
