@@ -110,8 +110,9 @@ impl Victim {
             cut.back_after = back_after;
         }
         self.check_disk()?;
-        let status = self.api.wait_until_served(BOOT_WITHIN)?;
-        ensure!(status["silent"] == json!([]), "after {back_after:?} services are silent: {status}");
+        let told = |status: &Value| status["silent"] == json!([]);
+        let status =
+            self.api.wait_for("/api/v1/status", BOOT_WITHIN, told).context("services stay silent")?;
         ensure!(status["firmware"]["running"] != "R", "it is in rescue: {status}");
         Ok(())
     }
@@ -206,7 +207,8 @@ impl Victim {
 
     /// `firmware` of the unit's status.
     pub(super) fn firmware(&self) -> Result<Value> {
-        Ok(self.api.wait_until_served(BOOT_WITHIN)?["firmware"].take())
+        let known = |status: &Value| status["firmware"].is_object();
+        Ok(self.api.wait_for("/api/v1/status", BOOT_WITHIN, known)?["firmware"].take())
     }
 
     /// The addresses of the service's servers, as the unit is configured.
