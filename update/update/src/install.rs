@@ -79,9 +79,7 @@ impl Work {
             let mut stream =
                 Stream { chunks: taken, replies: replied, ending: Box::pin(ending), runtime, begun: false };
             let outcome = writer::install(&unit, &order, &mut stream, &claim);
-            let reply = conclude(&unit, &order, outcome);
-            // Free for the next one before the sender hears of it, or his next try would be refused.
-            drop(claim);
+            let reply = conclude(&unit, &order, outcome, claim);
             // The sender may be gone; then nobody needs the reply.
             let _ = stream.replies.blocking_send(reply);
         });
@@ -147,6 +145,7 @@ fn conclude(
     unit: &Unit,
     order: &InstallOrder,
     outcome: Result<writer::Installed, (Option<Box<Candidate>>, End)>,
+    claim: Claim,
 ) -> InstallReply {
     let author = order.author.as_str();
     let (phase, reply) = match outcome {
@@ -181,12 +180,14 @@ fn conclude(
             (phase, InstallReply::Refused(told))
         }
     };
+    unit.publish();
     unit.show_installation(|installation| {
+        // Whoever sees that this one is over may begin the next, and nobody begins it before that is seen.
+        drop(claim);
         if let Some(installation) = installation {
             installation.phase = phase;
         }
     });
-    unit.publish();
     reply
 }
 

@@ -127,6 +127,7 @@ async fn what_was_installed_can_be_discarded_before_it_runs() {
 #[tokio::test]
 async fn what_a_file_is_can_be_asked_before_it_is_sent() {
     let mut unit = Unit::with(&first()).await;
+    unit.hold_time();
     unit.boot().await;
     *unit.fakes.lost.lock().unwrap() = vec!["virtual service 1: the new setting".into()];
     let before = unit.table();
