@@ -142,10 +142,8 @@ fn sweep(target: &Path) -> Result<Option<String>> {
             let failure = said.lines().find_map(|line| line.strip_prefix("FAILED "));
             Ok(Some(failure.unwrap_or("(without words)").to_owned()))
         }
-        // An operation that fails although nothing befell it is noticed by anybody.
-        Some(_) => {
-            Ok(Some(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned()))
-        }
+        // It did not get to a verdict; that is no proof of anything.
+        Some(code) => bail!("the sweep ended with {code}: {}", String::from_utf8_lossy(&output.stderr)),
         None => bail!("the sweep was killed"),
     }
 }
