@@ -53,7 +53,7 @@ pub enum Rot {
 /// Which cuts to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Torn at each sector (of more than 64, at four of them) and inside of two; of unflushed writes each lost alone, and every prefix kept.
+    /// Torn at each sector (of more than 64, at three of them) and inside of two; of unflushed writes each lost alone, and every prefix kept.
     All,
     /// Torn in the middle; of unflushed writes all kept or all lost.
     Few,
@@ -276,7 +276,7 @@ fn tears(bytes: usize, depth: Depth) -> Vec<Tear> {
     if depth == Depth::Few {
         return vec![Tear::Head(if middle == bytes { bytes / 2 } else { middle })];
     }
-    // Of a large write four boundaries: such a one is zeros, and each of them leaves the same in other sizes.
+    // Of a large write three boundaries: such a one is zeros, and each of them leaves the same in other sizes.
     let step = if bytes > LARGE { (bytes / 4).next_multiple_of(SECTOR) } else { SECTOR };
     let boundaries = (SECTOR..bytes).step_by(step).map(Tear::Head);
     let inside = [SECTOR / 2, bytes.saturating_sub(SECTOR / 2)].map(Tear::Head);
