@@ -53,7 +53,8 @@ pub enum Rot {
 /// Which cuts to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Torn at each sector (of more than 64, at three of them) and inside of two; of unflushed writes each lost alone, and every prefix kept.
+    /// Torn at each sector (of more than 64, at three of them) and inside of two; of unflushed writes each lost alone, and
+    /// every prefix kept.
     All,
     /// Torn in the middle; of unflushed writes all kept or all lost.
     Few,
