@@ -20,7 +20,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
+/// A signal arrives within microseconds; this is for a busy machine.
+const STANDSTILL_WITHIN: Duration = Duration::from_secs(5);
 /// Pieces that data is filled with: large ones for speed, then what still fits.
 const PIECES: [u64; 4] = [64 << 20, 1 << 20, 64 << 10, 4 << 10];
 
@@ -63,6 +66,9 @@ fn carry_out(words: &[&str], ballast: &Path) -> io::Result<String> {
             };
             let pid = pid(service)?;
             kill_process(Pid::from_raw(pid).ok_or(Errno::SRCH)?, signal)?;
+            if signal == Signal::STOP {
+                await_standstill(pid)?;
+            }
             Ok(pid.to_string())
         }
         ["memory", service] => memory(pid(service)?),
@@ -71,6 +77,27 @@ fn carry_out(words: &[&str], ballast: &Path) -> io::Result<String> {
         #[expect(clippy::exit, reason = "PID 1 that ends is a kernel panic, which is what was asked for")]
         ["panic"] => std::process::exit(1),
         other => Err(io::Error::other(format!("{other:?} is no command"))),
+    }
+}
+
+/// Returns when every thread stands still. A signal is on its way for a moment, in which a thread may take on one
+/// more connection, to lose it when the process is killed.
+fn await_standstill(pid: i32) -> io::Result<()> {
+    let deadline = Instant::now() + STANDSTILL_WITHIN;
+    loop {
+        let mut moving = false;
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let stat = fs::read_to_string(thread?.path().join("stat"))?;
+            // The name, in brackets, may hold anything; the state follows the last one.
+            moving |= stat.rsplit_once(") ").is_none_or(|(_, rest)| !rest.starts_with('T'));
+        }
+        if !moving {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(io::Error::other(format!("process {pid} does not stand still")));
+        }
+        thread::yield_now();
     }
 }
 
@@ -119,6 +146,18 @@ fn fill(ballast: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test that stops a program of its own")]
+    fn a_process_that_was_stopped_stands_still() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::STOP).unwrap();
+        await_standstill(pid).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(await_standstill(pid).is_err(), "there is nothing to stand still");
+    }
 
     #[test]
     fn what_is_no_command_is_answered_with_words() {
