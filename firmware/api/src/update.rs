@@ -39,6 +39,9 @@ pub enum Request {
         /// Who asks.
         author: String,
     },
+    /// Somebody is at work on the unit: in rescue, it does not restart under their hands. Answered
+    /// by `()`, which changes nothing else.
+    Attended,
     /// Start the rescue firmware at the next boot, once. Answered by [`Changed`].
     Rescue {
         /// Who asks.
@@ -252,7 +255,8 @@ pub struct Restorable {
 pub struct Happening {
     /// Seconds since 1970-01-01 UTC by the unit's clock.
     pub unix_s: u64,
-    /// `installed`, `refused`, `cancelled`, `confirmed`, `failed`, `restored`, `refilled`, `discarded`, `rescue`.
+    /// `installed`, `refused`, `cancelled`, `confirmed`, `failed`, `restored`, `retried`, `refilled`, `discarded`,
+    /// `rescue`.
     pub what: String,
     /// Which slot, if any.
     pub slot: Option<char>,

@@ -8,7 +8,7 @@ use crate::session::{Session, Sessions};
 use crate::throttle::Throttle;
 use crate::upload::Uploads;
 use evener_api::control::{self, Accepted, Change, Reply, Snapshot, Transaction};
-use evener_api::{RESCUE_MODE, Service};
+use evener_api::{RESCUE_MODE, Service, update};
 use evener_config::{PasswordHash, User};
 use evener_ipc::{IpcError, Subscription};
 use std::net::IpAddr;
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// The one account that may administer the unit in this version.
 pub(crate) const ADMINISTRATOR: &str = "bal";
+/// So often, in milliseconds, update is told at most that somebody is at work.
+const TELL_EVERY_MS: u64 = 5_000;
 /// How long a page waits for the configuration that its own change made.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,8 @@ struct Inner {
     sessions: Mutex<Sessions>,
     rates: Mutex<Rates>,
     uploads: Uploads,
+    /// When update was last told that somebody is at work.
+    told_ms: Mutex<Option<u64>>,
 }
 
 /// Why nobody was let in.
@@ -91,6 +95,7 @@ impl App {
             sessions: Mutex::default(),
             rates: Mutex::default(),
             uploads: Uploads::default(),
+            told_ms: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -135,6 +140,27 @@ impl App {
     /// Whether the unit runs its rescue firmware and serves nobody. Init says so before anybody starts.
     pub(crate) fn is_in_rescue(&self) -> bool {
         self.inner.run.join(RESCUE_MODE).exists()
+    }
+
+    /// A person is at work, not a script that looks: in rescue, update is told, lest the unit restart meanwhile.
+    pub(crate) fn attended(&self) {
+        if !self.is_in_rescue() {
+            return;
+        }
+        let now_ms = self.inner.clock.now_ms();
+        let mut told_ms = lock(&self.inner.told_ms);
+        if told_ms.is_some_and(|then| now_ms.saturating_sub(then) < TELL_EVERY_MS) {
+            return;
+        }
+        *told_ms = Some(now_ms);
+        let run = self.inner.run.clone();
+        tokio::spawn(async move {
+            let told: Result<(), _> =
+                evener_ipc::call(&run, Service::Update, &update::Request::Attended).await;
+            if let Err(error) = told {
+                tracing::warn!(%error, "update does not know that somebody is at work");
+            }
+        });
     }
 
     /// The user whose password this is, who may administer the unit.
@@ -192,7 +218,11 @@ impl App {
         if user.is_none() {
             self.sessions().end(token);
         }
-        Some((session, user?.clone()))
+        let user = user?.clone();
+        if active {
+            self.attended();
+        }
+        Some((session, user))
     }
 
     /// Changes the configuration, and waits until this process has the new one.

@@ -38,7 +38,7 @@ pub struct Item {
 }
 
 /// All of them, as `make prove` runs them.
-pub const ITEMS: [Item; 5] = [
+pub const ITEMS: [Item; 6] = [
     Item {
         name: "sweep",
         title: "Every write cut in every way, on a simulated disk",
@@ -56,6 +56,12 @@ pub const ITEMS: [Item; 5] = [
         title: "Cords pulled during updates of booted units",
         page: "kills.md",
         more: &["bootloader/uefi", "firmware/control", "firmware/init", "firmware/store", "update/update"],
+    },
+    Item {
+        name: "flapping",
+        title: "Five power cuts in a row, each within a minute of a start",
+        page: "kills.md",
+        more: &["bootloader/uefi", "firmware/init", "firmware/web", "update/update"],
     },
     Item {
         name: "sick",

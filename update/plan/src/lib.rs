@@ -6,6 +6,7 @@
 //! * [`admit`]: whether a firmware may be installed on this unit, and into which slot;
 //! * [`restorable`], [`discardable`], [`rescuable`]: the other steps an operator may ask for;
 //! * [`Trial`]: when a firmware has proved itself, and when it is given up;
+//! * [`Stay`]: when a unit in rescue tries its firmware again by itself;
 //! * [`work_after_confirm`]: what is to be put right once it has;
 //! * [`failure_words`]: why a firmware was given up, for an operator.
 //!
@@ -18,6 +19,7 @@ mod code;
 mod facts;
 mod failure;
 mod refusal;
+mod stay;
 mod trial;
 
 pub use admission::{Admission, admit, discardable, rescuable, restorable};
@@ -26,4 +28,5 @@ pub use code::Code;
 pub use facts::{Room, Statement, UnitFacts};
 pub use failure::{Reached, failure_words, is_held_against};
 pub use refusal::Refusal;
+pub use stay::Stay;
 pub use trial::{Mode, Trial, Verdict};

@@ -22,6 +22,7 @@ const HISTORY: &str = "history.json";
 const TRIAL: &str = "trial.json";
 const BEFORE: &str = "before.json";
 const REFILL: &str = "refill.json";
+const RETRIES: &str = "retries.json";
 
 /// One entry of the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +160,16 @@ impl Journal {
     /// Remembers that slot.
     pub(crate) fn set_refill(&self, slot: Option<Slot>) {
         self.set(REFILL, slot.map(Slot::letter).as_ref());
+    }
+
+    /// How often rescue has tried the firmware again by itself since the unit was last healthy.
+    pub(crate) fn retries(&self) -> u32 {
+        self.read(RETRIES).unwrap_or_default()
+    }
+
+    /// Remembers that; 0 forgets it.
+    pub(crate) fn set_retries(&self, retries: u32) {
+        self.set(RETRIES, (retries > 0).then_some(&retries));
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {

@@ -9,6 +9,7 @@
 //!
 //! * `install`, `writer`: a file comes in and goes to the disk, one chunk at a time;
 //! * `prove`, `probe`: the proof of health and what follows from it; `refill`: slots that the floor has passed;
+//! * `stay`: rescue that nobody asked for;
 //! * `steps`: what is one record write (restore, discard, rescue, forgive);
 //! * `unit`: what is known and published; `journal`: what is remembered on the data partition.
 
@@ -26,6 +27,7 @@ mod prove;
 mod refill;
 mod rootfs;
 mod slots;
+mod stay;
 mod steps;
 mod trial_note;
 mod unit;
@@ -43,6 +45,7 @@ use evener_observe::Dirs;
 use evener_plan::{Code, Refusal};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use unit::Unit;
 
@@ -112,12 +115,16 @@ async fn answer(unit: Arc<Unit>, mut connection: Connection) -> Result<(), IpcEr
     let peer = connection.peer()?;
     while let Some(request) = connection.next_request().await? {
         let allowed = may_ask(peer, &request);
+        if allowed && !matches!(request, Request::Get | Request::Subscribe) {
+            unit.attended.store(true, Relaxed);
+        }
         match request {
             Request::Get => {
                 let newest = Arc::clone(&unit.subscribe().borrow());
                 connection.answer(&*newest).await?;
             }
             Request::Subscribe => return publish(&mut connection, unit.subscribe()).await,
+            Request::Attended => connection.answer(&()).await?,
             Request::Inspect(_) if !allowed => connection.answer(&Inspected::Forbidden).await?,
             Request::Inspect(head) => connection.answer(&offer::inspect(&unit, head).await).await?,
             Request::Install(_) if !allowed => connection.answer(&InstallReply::Forbidden).await?,
@@ -202,6 +209,7 @@ mod tests {
         let author = || "bal".to_owned();
         let changes = [
             Request::Forgive,
+            Request::Attended,
             Request::Inspect(Vec::new()),
             Request::Install(order),
             Request::Chunk(Vec::new()),

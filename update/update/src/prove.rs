@@ -18,6 +18,7 @@ use crate::journal::{Bound, TrialNote};
 use crate::probe::Prober;
 use crate::refill::refill;
 use crate::rootfs;
+use crate::stay::stay;
 use crate::trial_note::Notes;
 use crate::unit::{About, Unit, to_hex};
 
@@ -47,7 +48,9 @@ pub(crate) async fn prove(unit: Arc<Unit>, pace: Pace, progress: Progress) {
     if unit.running_state() == Some(SlotState::Bad) {
         unit.settled.store(true, Relaxed);
         restart(&unit).await;
-    } else if !in_rescue(&unit) && until_settled(&unit, &pace, &progress).await {
+    } else if in_rescue(&unit) {
+        stay(&unit, &pace, &progress).await;
+    } else if until_settled(&unit, &pace, &progress).await {
         marking(&progress, refill(&unit)).await;
     }
     marking(&progress, std::future::pending::<()>()).await;
@@ -175,6 +178,7 @@ fn record_health(unit: &Unit) -> Result<(), String> {
         .map_err(|fault| format!("the proof of health was not recorded: {fault}"))?;
     unit.settled.store(true, Relaxed);
     unit.untell();
+    unit.journal().set_retries(0);
     if let Some(own) = confirmed {
         let detail = floor.map_or_else(String::new, |floor| format!("the floor of this unit is {floor} now"));
         tracing::info!(version = %own.version, slot = %running, detail, "confirmed");
@@ -208,7 +212,7 @@ async fn give_up(unit: &Arc<Unit>, fault: &str) -> Result<(), String> {
     Ok(())
 }
 
-async fn restart(unit: &Unit) {
+pub(crate) async fn restart(unit: &Unit) {
     match call(&unit.dirs.run, Service::Init, &InitRequest::Reboot).await {
         Ok(InitReply::Done) => {}
         other => tracing::error!(?other, "init does not restart the unit: restart it by hand"),

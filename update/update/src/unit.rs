@@ -40,6 +40,8 @@ pub(crate) struct Unit {
     pub(crate) settled: AtomicBool,
     /// Whether this is the verified root file system of a firmware, and not a developer's machine.
     pub(crate) on_appliance: bool,
+    /// Whether somebody has done something since this was last looked at.
+    pub(crate) attended: AtomicBool,
     /// The version of this program, where no manifest says it.
     version: Version,
     journal: Mutex<Journal>,
@@ -59,6 +61,7 @@ impl Unit {
             keyset: keyset(&dirs.run),
             handoff,
             settled: AtomicBool::new(false),
+            attended: AtomicBool::new(false),
             on_appliance: Path::new(KEYSET).exists(),
             version,
             journal: Mutex::new(journal),

@@ -5,7 +5,7 @@ use crate::app::{App, Denied, Source};
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, IF_MATCH};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use evener_api::control::Snapshot;
@@ -39,10 +39,13 @@ impl FromRequestParts<App> for AnyCaller {
         };
         let Ok(source) = Source::from_request_parts(parts, app).await;
         match app.authenticate(source, &name, &password).await {
-            Ok(user) => match app.snapshot() {
-                Some(snapshot) => Ok(Self { user, snapshot }),
-                None => Err(starting()),
-            },
+            Ok(user) => {
+                // Reading is what monitoring does, all day.
+                if parts.method != Method::GET && parts.method != Method::HEAD {
+                    app.attended();
+                }
+                app.snapshot().map(|snapshot| Self { user, snapshot }).ok_or_else(starting)
+            }
             Err(Denied::Wrong) => Err(unauthorized("User or password is wrong.")),
             Err(Denied::Wait(time)) => {
                 let detail = "Too many passwords were wrong; none is looked at for now.";

@@ -117,6 +117,7 @@ pub(crate) fn happening(what: &str) -> Markup {
         "cancelled" => badge("off", OFF, "Cancelled"),
         "discarded" => badge("off", OFF, "Discarded"),
         "restored" => badge("partial", HALF, "Gone back to"),
+        "retried" => badge("partial", HALF, "Tried again"),
         "refilled" => badge("off", OFF, "Refilled"),
         "rescue" => badge("partial", HALF, "Rescue"),
         other => badge("checking", DOTS, other),

@@ -43,6 +43,8 @@ pub(crate) struct FakeUpdate {
     pub(crate) through: Semaphore,
     /// Times that its state was asked for.
     pub(crate) seen: watch::Sender<u32>,
+    /// Times that it heard of a person at work.
+    pub(crate) attended: watch::Sender<u32>,
     /// Installations that ended before their file did.
     pub(crate) cancelled: watch::Sender<u32>,
 }
@@ -59,6 +61,7 @@ impl FakeUpdate {
             received: Mutex::default(),
             through: Semaphore::new(0),
             seen: watch::Sender::new(0),
+            attended: watch::Sender::new(0),
             cancelled: watch::Sender::new(0),
         }
     }
@@ -98,6 +101,10 @@ impl FakeUpdate {
                     Ok(())
                 }
                 Request::Chunk(_) => return,
+                Request::Attended => {
+                    self.attended.send_modify(|times| *times += 1);
+                    connection.send(&()).await
+                }
                 other => {
                     let mut changed = self.changed.lock().unwrap().clone();
                     if other == Request::Forgive && matches!(changed, Changed::Next(_)) {

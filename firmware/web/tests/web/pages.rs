@@ -1,10 +1,11 @@
 //! What the pages show, also when services are away.
 
-use crate::support::{Unit, shop};
-use axum::http::StatusCode;
+use crate::support::{Browser, Unit, shop};
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
 use evener_api::checks::HealthState::{Down, Up};
-use evener_api::{Service, init};
-use std::time::Instant;
+use evener_api::{RESCUE_MODE, Service, init};
+use std::time::{Duration, Instant};
 
 const NASTY: &str = r#"<img src=x onerror="alert(1)">&'"#;
 
@@ -180,6 +181,39 @@ async fn a_unit_in_rescue_offers_the_way_out_and_only_then() {
         page.text
     );
     assert_eq!(unit.fake.update.status.borrow().running, 'A');
+}
+
+#[tokio::test]
+async fn in_rescue_update_hears_of_a_person_and_not_of_scripts_that_look() {
+    let unit = Unit::with_shop().await;
+    let browser = unit.log_in().await;
+    unit.get("/firmware", &browser).await;
+    std::fs::write(unit.run().join(RESCUE_MODE), "").unwrap();
+    let mut heard = unit.fake.update.attended.subscribe();
+    let live = browser.request(Method::GET, "/firmware").header("x-evener-live", "1");
+    unit.send(live.body(Body::empty()).unwrap()).await;
+    unit.api(Method::GET, "/api/v1/status", None).await;
+    unit.api_as("", Method::POST, "/api/v1/firmware/rescue", None).await;
+    unit.get("/firmware", &Browser::from([192, 0, 2, 7])).await;
+    assert_eq!(*heard.borrow(), 0, "polling, monitoring and strangers are not at work");
+
+    let mut hears = async |times: u32| {
+        unit.pass(5_000);
+        let page = times % 2 == 1;
+        if page {
+            unit.get("/firmware", &browser).await;
+        } else {
+            unit.api(Method::POST, "/api/v1/firmware/start-again", None).await;
+        }
+        tokio::time::timeout(Duration::from_secs(10), heard.wait_for(|count| *count == times))
+            .await
+            .unwrap()
+            .unwrap();
+    };
+    hears(1).await;
+    hears(2).await;
+    unit.get("/firmware", &browser).await;
+    hears(3).await;
 }
 
 #[tokio::test]

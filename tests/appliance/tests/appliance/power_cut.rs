@@ -5,6 +5,7 @@
 //! was. Which moments are tried is decided by a seed, which is printed; `EVENER_SEED=n` tries the same again. `make test`
 //! tries a few, `make prove` (`EVENER_PROVE=all`) many.
 
+mod flapping;
 mod update;
 mod victim;
 

@@ -6,5 +6,6 @@ mod fakes;
 mod firmware;
 mod installing;
 mod refusals;
+mod rescue;
 mod trial;
 mod unit;

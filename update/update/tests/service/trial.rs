@@ -274,16 +274,3 @@ async fn only_a_boot_that_was_charged_is_given_back() {
     unit.stop().await;
     assert_eq!(unit.table().boots_without_health, 1, "it would excuse another boot, one that failed");
 }
-
-#[tokio::test]
-async fn boots_that_were_counted_can_be_forgiven() {
-    let mut unit = Unit::with(&first()).await;
-    *unit.fakes.checks.lock().unwrap() = false;
-    for _ in 0..5 {
-        assert_eq!(unit.boot().await, Slot::A);
-        unit.cut().await;
-    }
-    assert_eq!(unit.boot().await, Slot::R);
-    assert_eq!(unit.ask(Request::Forgive).await, Changed::Next('A'));
-    assert_eq!(unit.restart().await, Slot::A);
-}

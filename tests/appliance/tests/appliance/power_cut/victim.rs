@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use evener_appliance::{Api, BOOT_WITHIN, Network, PASSWORD, SERVERS, Turn, UNIT, log_path, raw_disk};
-use evener_disk::{PartitionMap, Role, Slot};
+use evener_disk::{Blocks as _, Lba, PartitionMap, Role, SECTOR, Slot};
 use evener_keys::KeyFolder;
 use evener_lab::{Loss, Machine, Random, Unit, VolatileDisk, WebServer, config_medium};
 use evener_manifest::{Keyset, Version};
@@ -218,6 +218,20 @@ impl Victim {
             }
         }
         Ok(table)
+    }
+
+    /// Damages the first byte of a partition, as a disk that rots does. The unit is off.
+    pub(super) fn damage(&mut self, role: Role) -> Result<()> {
+        let mut disk = self.disk.copy()?;
+        let map = PartitionMap::read(&mut disk).map_err(|error| anyhow!("partition table: {error:?}"))?;
+        let mut partition = map.window(&mut disk, role).context("there is no such partition")?;
+        let mut sector = [0; SECTOR];
+        partition.read(Lba(0), &mut sector).map_err(|error| anyhow!("{error:?}"))?;
+        sector[0] ^= 1;
+        partition.write(Lba(0), &sector).map_err(|error| anyhow!("{error:?}"))?;
+        disk.flush()?;
+        self.disk = Arc::new(disk);
+        Ok(())
     }
 
     /// `firmware` of the unit's status.
