@@ -15,6 +15,9 @@ use crate::tool::Tool;
 const USERLAND_TARGET: &str = "x86_64-unknown-linux-gnu";
 const LOADER_TARGET: &str = "x86_64-unknown-uefi";
 
+/// The packages whose programs are in an image, and the targets that they are compiled for.
+pub(crate) const PROGRAMS: [(&str, &str); 2] = [("evener", USERLAND_TARGET), ("evener-uefi", LOADER_TARGET)];
+
 /// Writes the keyset where the compiler of the loader finds it. The name is its digest: another keyset is another
 /// path, so cargo notices.
 pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, RecipeError> {
@@ -65,11 +68,14 @@ fn target_folder(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {
     make_folder(shop.programs.clone())
 }
 
+/// Cargo's own folder.
+pub(crate) fn home() -> PathBuf {
+    let given = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    given.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))).unwrap_or_default()
+}
+
 fn cargo(shop: &Shop<'_>, flags: &[&str]) -> Result<Tool, RecipeError> {
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
-        .unwrap_or_default();
+    let home = home();
     let maps = [(shop.workspace.as_path(), "/evener"), (home.as_path(), "/cargo")];
     let mut rust_flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
     let mut c_flags = String::new();

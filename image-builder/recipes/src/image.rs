@@ -16,6 +16,7 @@ use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_li
 use crate::offline::{Signer, write_unsigned};
 use crate::parts::{Ingredients, Packing, parts};
 use crate::shop::{Shop, lock, make_folder, write_whole};
+use crate::{kernel, supply};
 
 /// What to build.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct Images {
     pub bundle: PathBuf,
     /// The disk images.
     pub disks: Vec<PathBuf>,
+    /// Bill of materials and licence list; none for a firmware that was built elsewhere.
+    pub documents: Vec<PathBuf>,
     /// Sizes of the parts in bytes, by name.
     pub sizes: Vec<(&'static str, u64)>,
 }
@@ -70,10 +73,14 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         notes: format!("Evener {}, Linux {}", policy.version, parts.kernel_version),
         release: order.release,
     };
+    let kernel = kernel::kernel(shop, order.kernel_source)?;
+    let documents =
+        supply::write(shop, &make_folder(order.out.to_owned())?, statement.policy.version, &kernel)?;
     let key = match order.signer {
         Signer::Here(key) => key,
         Signer::Elsewhere(key) => {
-            return write_unsigned(shop, order.out, &statement, &parts, &key, order.keyset);
+            let images = write_unsigned(shop, order.out, &statement, &parts, &key, order.keyset)?;
+            return Ok(Images { documents, ..images });
         }
     };
     let firmware = sign(&statement, &parts, key, order.keyset)?;
@@ -84,7 +91,8 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         if key.public().development { "development" } else { "production" },
         key.public().id(),
     ));
-    write_images(shop, order.board, order.out, &firmware, parts.data)
+    let images = write_images(shop, order.board, order.out, &firmware, parts.data)?;
+    Ok(Images { documents, ..images })
 }
 
 /// The command line is signed and the same for all boards, so a board cannot ask for a console that
@@ -111,7 +119,7 @@ pub(crate) fn write_images(
     let bundle_path = out.join(format!("evener-{}.evfw", firmware.version));
     let disk_path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
     let disks: Vec<PathBuf> = board.disk.formats.iter().map(disk_path).collect();
-    let images = Images { bundle: bundle_path, disks, sizes: sizes(&firmware.parts) };
+    let images = Images { bundle: bundle_path, disks, documents: Vec::new(), sizes: sizes(&firmware.parts) };
 
     let key = key(&own_code()?, board, firmware);
     let stamp = shop.work_folder("stamp")?.join(&board.name);

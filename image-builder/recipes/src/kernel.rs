@@ -15,8 +15,10 @@ use crate::error::{RecipeError, file};
 use crate::shop::{Shop, lock, make_folder, remove_folder, sync, temporary};
 use crate::tool::Tool;
 
+mod about;
 mod config;
 mod entry;
+pub(crate) use about::about;
 pub use config::{Fragment, Unmet, unmet};
 use entry::{built, is_whole, store};
 

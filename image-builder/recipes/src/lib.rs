@@ -25,6 +25,7 @@ mod offline;
 mod parts;
 mod rootfs;
 mod shop;
+mod supply;
 mod tool;
 
 pub use digest::{hex, sha256};
