@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "runs cargo, apt and QEMU on the developer's machine")]
 
 mod demo;
+mod deny;
 mod paths;
 mod prove;
 mod run;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::deny;
 use crate::paths::Paths;
 use crate::setup::{self, Needs};
 use crate::steps::{Ended, Journal};
@@ -127,7 +128,8 @@ impl Verdict {
         self.note(&journal.attempt("format check", cargo(paths).args(["fmt", "--all", "--check"]))?)?;
         let mut clippy = cargo(paths);
         clippy.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
-        self.note(&journal.attempt("lints", &mut clippy)?)
+        self.note(&journal.attempt("lints", &mut clippy)?)?;
+        self.note(&journal.attempt("licences and sources", &mut deny::check(journal, paths)?)?)
     }
 
     fn unit_tests(&mut self, journal: &Journal, paths: &Paths) -> Result<()> {
