@@ -50,6 +50,16 @@ pub enum RecipeError {
         /// The digest in the lock file.
         locked: String,
     },
+    /// A program is not the one that the lock file names, and the build is `--locked`.
+    #[error("{program} says \"{found}\", and board-support/sources.lock names \"{locked}\"")]
+    OtherTool {
+        /// The program.
+        program: &'static str,
+        /// What it says of itself.
+        found: String,
+        /// What the lock file has; empty when it does not name the program.
+        locked: String,
+    },
     /// No kernel source anywhere.
     #[error(
         "no Linux source: neither a built kernel in {} nor {}; on Debian 12: apt-get install linux-source-6.12 \

@@ -16,7 +16,7 @@ use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_li
 use crate::offline::{Signer, write_unsigned};
 use crate::parts::{Ingredients, Packing, parts};
 use crate::shop::{Shop, lock, make_folder, write_whole};
-use crate::{kernel, supply};
+use crate::{kernel, supply, toolchain};
 
 /// What to build.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
     let _guard = lock(shop, &shop.work_folder("")?.join("lock"), "build")?;
 
     check_consoles(order.board)?;
+    let tools = toolchain::here()?;
+    toolchain::check(shop, &tools)?;
     let policy = Policy::read(&shop.workspace)?;
     let parts = parts(
         shop,
@@ -75,7 +77,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
     };
     let kernel = kernel::kernel(shop, order.kernel_source)?;
     let documents =
-        supply::write(shop, &make_folder(order.out.to_owned())?, statement.policy.version, &kernel)?;
+        supply::write(shop, &make_folder(order.out.to_owned())?, statement.policy.version, &kernel, &tools)?;
     let key = match order.signer {
         Signer::Here(key) => key,
         Signer::Elsewhere(key) => {

@@ -46,6 +46,9 @@ pub struct Kernel {
 #[serde(deny_unknown_fields)]
 struct Lock {
     linux: LockedSource,
+    /// What the programs say of themselves: `toolchain` reads it.
+    #[serde(rename = "toolchain", default)]
+    _toolchain: toml::Table,
 }
 
 #[derive(Debug, Deserialize)]

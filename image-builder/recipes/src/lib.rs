@@ -27,6 +27,7 @@ mod rootfs;
 mod shop;
 mod supply;
 mod tool;
+mod toolchain;
 
 pub use digest::{hex, sha256};
 pub use error::RecipeError;

@@ -16,6 +16,7 @@ use crate::error::{RecipeError, file};
 use crate::kernel::{self, Kernel};
 use crate::shop::{Shop, write_whole};
 use crate::tool::Tool;
+use crate::toolchain::first_line;
 
 /// Texts of licences that Debian's package `base-files` has, and their SPDX names as they begin in an expression.
 const COMMON: [(&str, &str); 3] = [("GPL-2.0", "GPL-2"), ("GPL-3.0", "GPL-3"), ("LGPL-2.1", "LGPL-2.1")];
@@ -24,15 +25,6 @@ const COMMON_FOLDER: &str = "/usr/share/common-licenses";
 const TEXTS: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 /// A longer file is no licence.
 const TEXT_BYTES: u64 = 256 << 10;
-/// The programs that make what is in a firmware, how to ask them, and their packages.
-const TOOLS: [(&str, &str, &str); 5] = [
-    ("rustc", "--version", "nothing; Rust comes from https://rustup.rs"),
-    ("gcc", "--version", "gcc"),
-    ("ld", "--version", "binutils"),
-    ("mksquashfs", "-version", "squashfs-tools"),
-    ("mke2fs", "-V", "e2fsprogs"),
-];
-
 /// Writes `evener-VERSION.cdx.json` and `evener-VERSION.licences.txt` into `out`; their paths.
 ///
 /// # Errors
@@ -42,12 +34,14 @@ pub(crate) fn write(
     out: &Path,
     version: Version,
     kernel: &Kernel,
+    tools: &[(&'static str, String)],
 ) -> Result<Vec<PathBuf>, RecipeError> {
     let lock_path = shop.workspace.join("Cargo.lock");
     let malformed = |path: &Path, reason: String| RecipeError::Malformed { path: path.to_owned(), reason };
     let lock = file("reading", &lock_path, fs::read_to_string(&lock_path))?;
     let lock = Checksums::parse(&lock).map_err(|error| malformed(&lock_path, error.to_string()))?;
-    let mut inventory = Inventory::new(&version.to_string(), tools()?);
+    let tools = tools.iter().map(|(name, says)| ((*name).to_owned(), says.clone())).collect();
+    let mut inventory = Inventory::new(&version.to_string(), tools);
     let mut foreign: Vec<Node> = Vec::new();
     for (package, target) in PROGRAMS {
         let graph = tree(shop, package, target)?;
@@ -81,15 +75,6 @@ fn tree(shop: &Shop<'_>, package: &str, target: &str) -> Result<Graph, RecipeErr
         path: format!("cargo tree --package {package}").into(),
         reason: error.to_string(),
     })
-}
-
-fn tools() -> Result<Vec<(String, String)>, RecipeError> {
-    let mut tools = Vec::new();
-    for (program, ask, package) in TOOLS {
-        let said = Tool::new(program, package).arg(ask).output()?;
-        tools.push((program.to_owned(), first_line(&said)));
-    }
-    Ok(tools)
 }
 
 /// What is linked into the userland and is no crate.
@@ -141,10 +126,6 @@ fn linked() -> Result<Vec<Component>, RecipeError> {
             "https://github.com/rust-lang/rust",
         ),
     ])
-}
-
-fn first_line(said: &[u8]) -> String {
-    String::from_utf8_lossy(said).lines().next().unwrap_or_default().trim().to_owned()
 }
 
 /// The licence texts in the sources of these crates, as cargo unpacked them.

@@ -220,6 +220,25 @@ fn another_source_than_the_locked_one_is_said_and_with_locked_refused() {
 }
 
 #[test]
+fn another_compiler_than_the_locked_one_is_said_and_with_locked_refused() {
+    let place = Place::new();
+    let tools = toolchain::here().unwrap();
+    let lock = |edit: fn(&str) -> String| {
+        let lines = tools.iter().map(|(program, says)| format!("{program} = {:?}\n", edit(says)));
+        place.put("tree/board-support/sources.lock", &format!("[toolchain]\n{}", lines.collect::<String>()));
+    };
+    lock(str::to_owned);
+    toolchain::check(&place.shop(true), &tools).unwrap();
+    assert!(place.listener.0.borrow().is_empty());
+
+    lock(|says| says.replace("rustc 1", "rustc 2"));
+    let error = toolchain::check(&place.shop(true), &tools).unwrap_err().to_string();
+    assert!(error.starts_with("rustc says \"rustc 1") && error.contains("names \"rustc 2"), "{error}");
+    toolchain::check(&place.shop(false), &tools).unwrap();
+    assert!(place.listener.0.borrow()[0].contains("rustc says"));
+}
+
+#[test]
 fn a_locked_build_believes_a_source_by_its_bytes_only() {
     let place = Place::new();
     let tarball = place.put("linux.tar", "the locked source");

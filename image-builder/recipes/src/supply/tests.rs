@@ -26,10 +26,12 @@ fn bill_and_list_of_this_tree_name_all_that_is_in_a_unit_and_come_out_the_same_t
     };
     fs::write(at("config"), "CONFIG_X=y\n").unwrap();
     let kernel = Kernel { image: at("entry/bzImage"), config: at("config"), version: "6.12.1".into() };
-    let written = write(&shop, folder.path(), Version([1, 2, 3, 0]), &kernel).unwrap();
+    let tools = crate::toolchain::here().unwrap();
+    let write = || write(&shop, folder.path(), Version([1, 2, 3, 0]), &kernel, &tools).unwrap();
+    let written = write();
     let read = || written.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<Vec<_>>();
     let first = read();
-    write(&shop, folder.path(), Version([1, 2, 3, 0]), &kernel).unwrap();
+    write();
     assert_eq!(first, read());
 
     let [bill, list] = first.try_into().unwrap();
