@@ -38,7 +38,7 @@ pub struct Item {
 }
 
 /// All of them, as `make prove` runs them.
-pub const ITEMS: [Item; 6] = [
+pub const ITEMS: [Item; 7] = [
     Item {
         name: "sweep",
         title: "Every write cut in every way, on a simulated disk",
@@ -68,6 +68,12 @@ pub const ITEMS: [Item; 6] = [
         title: "Updates to firmwares that are ill",
         page: "sick-firmware.md",
         more: &["bootloader/uefi", "firmware/init", "firmware/supervise", "tests/sick", "update/update"],
+    },
+    Item {
+        name: "reproduce",
+        title: "The image built a second time, elsewhere and from nothing",
+        page: "reproduce.md",
+        more: &["board-support", "firmware", "image-builder"],
     },
     Item {
         name: "fuzz",

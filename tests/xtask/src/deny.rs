@@ -2,12 +2,11 @@
 //!
 //! It is a program and no library, so it is installed: once, in this very version, into the cache that outlives the tree.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::paths::Paths;
+use crate::paths::{Paths, cache};
 use crate::steps::Journal;
 use crate::suite::cargo;
 
@@ -16,7 +15,7 @@ const VERSION: &str = "0.20.2";
 
 /// The check of licences, bans and sources, ready to be run.
 pub(crate) fn check(journal: &Journal, paths: &Paths) -> Result<Command> {
-    let folder = tools()?.join(format!("cargo-deny-{VERSION}"));
+    let folder = cache()?.join("tools").join(format!("cargo-deny-{VERSION}"));
     let program = folder.join("bin/cargo-deny");
     if !program.exists() {
         journal.say(&format!("set-up: building cargo-deny {VERSION}, once (some minutes)"));
@@ -30,11 +29,4 @@ pub(crate) fn check(journal: &Journal, paths: &Paths) -> Result<Command> {
     let mut command = Command::new(program);
     command.current_dir(paths.root()).args(["--log-level", "warn", "check", "bans", "licenses", "sources"]);
     Ok(command)
-}
-
-/// Where built tools are kept between trees.
-fn tools() -> Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME says where the cache is")?.join("evener/tools"))
 }

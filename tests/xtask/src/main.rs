@@ -10,6 +10,7 @@ mod demo;
 mod deny;
 mod paths;
 mod prove;
+mod reproduce;
 mod run;
 mod setup;
 mod steps;
@@ -25,7 +26,7 @@ use setup::Needs;
 use steps::Journal;
 
 /// A task: its name, what `help` says of it.
-const TASKS: [(&str, &str); 15] = [
+const TASKS: [(&str, &str); 16] = [
     ("run", "build the image, boot it in QEMU with two demo web servers behind it (--keep: keep its disk)"),
     ("test", "everything that CI runs: format, lints, unit tests, image, tests of the booted image"),
     ("image", "build the signed firmware and its disk images into out/"),
@@ -41,6 +42,7 @@ const TASKS: [(&str, &str); 15] = [
         "fuzz",
         "mutated bytes into every parser of a boot (ARGS: --seconds N, --target NAME, --find NAME FILE)",
     ),
+    ("reproduce", "build the image once more, elsewhere and without any cache, and compare the bytes"),
     ("setup", "install what all tasks need, and nothing else"),
     ("clean", "remove out/ and what cargo built; the cache of kernels stays"),
     ("help", "this list"),
@@ -81,6 +83,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "pictures" => return suite::pictures(&mut journal, &paths),
         "lint" => return suite::lint(&mut journal, &paths),
         "prove" => return prove::prove(&mut journal, &paths, rest),
+        "reproduce" => return reproduce::reproduce(&mut journal, &paths),
         "fmt" => suite::format(&mut journal, &paths)?,
         "fuzz" => return prove::fuzz(&mut journal, &paths, rest),
         "bench" => suite::bench(&mut journal, &paths, &prove::BENCHES)?,

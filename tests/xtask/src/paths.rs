@@ -40,3 +40,10 @@ impl Paths {
         self.target.clone()
     }
 }
+
+/// What outlives the tree: kernels, sources, built tools.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    Ok(cache.context("neither XDG_CACHE_HOME nor HOME says where the cache is")?.join("evener"))
+}

@@ -26,7 +26,7 @@ struct Proof {
 }
 
 /// In the order in which they are run: the quick ones first.
-const PROOFS: [Proof; 5] = [
+const PROOFS: [Proof; 6] = [
     Proof {
         name: "fuzz",
         needs_image: false,
@@ -57,6 +57,12 @@ const PROOFS: [Proof; 5] = [
         arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
         tests: &["sick"],
     },
+    Proof {
+        name: "reproduce",
+        needs_image: false,
+        arguments: &["run", "--quiet", "--package", "evener-xtask", "--", "reproduce"],
+        tests: &[],
+    },
 ];
 
 /// Runs the named proofs; without names every test, every proof and every measurement.
@@ -67,7 +73,7 @@ pub(crate) fn prove(journal: &mut Journal, paths: &Paths, names: &[String]) -> R
             bail!("there is no proof {name:?}; there are {}", known.join(", "));
         }
     }
-    setup::prepare(journal, Needs::Bench)?;
+    setup::prepare(journal, Needs::Reproduce)?;
     let passed = names.is_empty().then(|| suite::test(journal, paths)).transpose()?.unwrap_or(true);
     let chosen = || PROOFS.iter().filter(|proof| names.is_empty() || names.iter().any(|n| n == proof.name));
     let found = paths.out().join("proof");

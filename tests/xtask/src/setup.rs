@@ -36,6 +36,8 @@ const FOR_RUN: [&str; 3] = ["ovmf", "qemu-system-x86", "qemu-utils"];
 const FOR_TEST: [&str; 4] = ["chromium", "chromium-driver", "fonts-dejavu-core", "iproute2"];
 /// Measuring it beside others.
 const FOR_BENCH: [&str; 3] = ["haproxy", "nginx-light", "wrk"];
+/// Building the image once more under another clock.
+const FOR_REPRODUCE: [&str; 1] = ["faketime"];
 /// Services that those packages bring and that must not run.
 const DAEMONS: [&str; 2] = ["haproxy", "nginx"];
 /// What the loaders are compiled for. Named here because automatic installation may be off.
@@ -52,15 +54,18 @@ pub(crate) enum Needs {
     Test,
     /// To measure it.
     Bench,
+    /// To build it twice.
+    Reproduce,
 }
 
 impl Needs {
     fn packages(self) -> Vec<&'static str> {
-        let groups: [(Self, &[&str]); 4] = [
+        let groups: [(Self, &[&str]); 5] = [
             (Self::Image, &FOR_IMAGE),
             (Self::Run, &FOR_RUN),
             (Self::Test, &FOR_TEST),
             (Self::Bench, &FOR_BENCH),
+            (Self::Reproduce, &FOR_REPRODUCE),
         ];
         groups.into_iter().filter(|(level, _)| *level <= self).flat_map(|(_, group)| group.to_vec()).collect()
     }
