@@ -1,8 +1,8 @@
 //! The image, built once more under other circumstances: are the bytes the same?
 //!
 //! The second build is of a clone in another folder, more than a year later by its clock, by another user with another
-//! umask, and with nothing that was compiled before, neither kernel nor crates nor the builder itself. What it shares
-//! with the first is what the lock files name: sources and compilers.
+//! umask, without a network, and with nothing that was compiled before, neither kernel nor crates nor the builder itself.
+//! What it shares with the first is what the lock files name: sources and compilers.
 
 use std::fs;
 use std::io::Read as _;
@@ -20,8 +20,9 @@ use crate::suite;
 
 /// The board whose disk images are compared, beside the firmware that all boards share.
 const BOARD: &str = "qemu";
-/// Programs that the builder starts, and that start all others: each gets another clock.
-const CLOCKED: [&str; 6] = ["cargo", "make", "mke2fs", "mksquashfs", "patch", "tar"];
+/// Programs that the builder starts, and that start all others but rustc: each gets another clock. rustc hangs under
+/// `faketime`, because of its memory allocator; it has no way to put the time into what it compiles either.
+const CLOCKED: [&str; 5] = ["make", "mke2fs", "mksquashfs", "patch", "tar"];
 /// By how much the clock differs.
 const LATER: &str = "+400d";
 /// The user of the second build, as its programs see it.
@@ -99,11 +100,11 @@ fn second_build(place: &Path, tree: &Path) -> Result<Command> {
     );
     let mut command = Command::new("unshare");
     command
-        .args(["--user", "--map-user", USER, "--map-group", USER, "sh", "-c", &script])
+        .args(["--net", "--user", "--map-user", USER, "--map-group", USER, "sh", "-c", &script])
         .current_dir(tree)
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("XDG_CACHE_HOME", place.join("cache"))
-        // A year from now no certificate of a registry is valid any more; everything was fetched by the first build.
+        // Everything was fetched by the first build.
         .env("CARGO_NET_OFFLINE", "true")
         .env_remove("CARGO_TARGET_DIR");
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
