@@ -210,7 +210,9 @@ mod tests {
 
     #[test]
     fn a_stopped_loader_hears_a_person_after_hours_of_noise() {
-        let mut keys = [b'x'; 20_000].to_vec();
+        // More than a listener takes, for longer than one listens.
+        let looks = CONFIRM_WITHIN.as_millis() / PAUSE.as_millis();
+        let mut keys = std::vec![b'x'; AT_A_LOOK * usize::try_from(looks).unwrap() + 1000];
         keys.extend(b"\x12\x12\x12");
         let desk = typing(&keys);
         wait_for_restart(&desk);
