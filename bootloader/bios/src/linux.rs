@@ -11,7 +11,7 @@ use crate::map::{KERNEL_ENTRY, MemoryMap, Range};
 /// Bytes of `boot_params`.
 pub(crate) const PARAMS_BYTES: usize = 4096;
 /// From the start of the loaded kernel to its 64-bit entry.
-pub(crate) const ENTRY_64: u64 = 0x200;
+const ENTRY_64: u64 = 0x200;
 
 const HEADER: usize = 0x1f1;
 const MAGIC: &[u8] = b"HdrS";
@@ -91,6 +91,11 @@ impl<'a> Kernel<'a> {
         Ok(Range { start: address, end: address.saturating_add(bytes) })
     }
 
+    /// Where a kernel whose code lies at `address` is entered.
+    pub(crate) fn entry(address: u64) -> u64 {
+        address.saturating_add(ENTRY_64)
+    }
+
     /// Longest command line that it takes, in bytes without the NUL.
     pub(crate) fn command_line_bytes(&self) -> usize {
         usize::try_from(u32_at(self.image, AT_COMMAND_LINE_BYTES)).unwrap_or(usize::MAX)
@@ -164,6 +169,7 @@ mod tests {
         assert_eq!((kernel.code_at, kernel.command_line_bytes()), (32 * 512, 2047));
         let needs = kernel.needs(16 * MIB).unwrap();
         assert_eq!(needs, Range { start: 16 * MIB, end: 16 * MIB + 0x152_b000 });
+        assert_eq!(Kernel::entry(needs.start), 0x100_0200);
         assert_eq!(kernel.needs(14 * MIB), Err(BootCode::StartFailed));
         assert_eq!(kernel.needs(17 * MIB), Err(BootCode::StartFailed));
         let mut old = image.clone();

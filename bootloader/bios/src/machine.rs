@@ -16,7 +16,7 @@ use crate::arena::{Arena, Mark};
 use crate::bios::{self, Registers, SCREEN};
 use crate::clock::Moment;
 use crate::console::Console;
-use crate::linux::{ENTRY_64, Kernel, TextScreen};
+use crate::linux::{Kernel, TextScreen};
 use crate::map::{MemoryMap, Range};
 use crate::pci::HostBridge;
 use crate::{low, memory};
@@ -98,7 +98,7 @@ fn jump(start: u64, setup: usize, bytes: usize) -> ! {
             "xor edi, edi",
             "jmp {entry}",
             params = in(reg) memory::BOOT_PARAMS,
-            entry = in(reg) start.saturating_add(ENTRY_64),
+            entry = in(reg) Kernel::entry(start),
             in("rsi") start.saturating_add(setup as u64),
             in("rdi") start,
             in("rcx") code,

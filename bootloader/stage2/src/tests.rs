@@ -11,7 +11,7 @@ fn linked(stage2: usize) -> Vec<u8> {
     let mut file = vec![0; STAGE2_AT + stage2];
     file[..4].copy_from_slice(&[0xfa, 0x31, 0xc0, 0x8e]);
     for (index, byte) in file.iter_mut().enumerate().skip(STAGE2_AT + HEADER_BYTES) {
-        *byte = (index % 251) as u8;
+        *byte = u8::try_from(index % 251).unwrap();
     }
     file
 }
