@@ -87,12 +87,72 @@ fn the_second_copy_of_the_loader_runs_when_the_first_is_damaged() {
 #[test]
 fn a_disk_without_a_whole_loader_says_so_and_starts_nothing() {
     let _turn = Turn::take();
-    let (unit, _folder) = boot("no-copy", |disk| {
+    let (mut unit, _folder) = boot("no-copy", |disk| {
         disk.flip(Role::BiosBoot, IN_THE_LOADER).unwrap();
         disk.poke(Role::BiosBoot, SECOND_COPY, &[0; 512]).unwrap();
     });
     unit.serial().wait_for("E29: ", BOOT_WITHIN).unwrap();
     assert!(unit.serial().wait_for("evener-loader", Duration::from_secs(3)).is_err());
+    wait_for_screen(&mut unit, "E29: BIOS loader is damaged");
+}
+
+#[test]
+fn a_stopped_loader_has_its_words_on_the_screen_and_restarts_for_a_held_key() {
+    let _turn = Turn::take();
+    let folder = tempfile::tempdir().unwrap();
+    let raw = raw_disk(folder.path()).unwrap();
+    let mut disk = DiskFile::open(&raw).unwrap();
+    disk.flip(Role::Boot(Slot::A), KERNEL_AT + 5).unwrap();
+    disk.flip(Role::Boot(Slot::R), 38).unwrap();
+    let machine = Machine::new("bios-screen", &raw, &log_path("bios-screen")).bios();
+    let mut unit = machine.attached(Attachment::Ide).without_serial().start().unwrap();
+    for words in [
+        "E07 slot A: kernel digest does not match",
+        "E06 slot R: manifest signature does not match",
+        "E17: no slot can be booted",
+        "stopped; hold Ctrl-R to restart",
+    ] {
+        wait_for_screen(&mut unit, words);
+    }
+    let stopped = unit.screen_text().unwrap();
+    let deadline = Instant::now() + BOOT_WITHIN;
+    while unit.screen_text().unwrap() == stopped {
+        assert!(Instant::now() < deadline, "{stopped}");
+        press_ctrl_r(&mut unit);
+    }
+}
+
+#[test]
+fn a_machine_with_too_little_memory_says_so() {
+    let _turn = Turn::take();
+    let folder = tempfile::tempdir().unwrap();
+    let raw = raw_disk(folder.path()).unwrap();
+    let machine = Machine::new("bios-memory", &raw, &log_path("bios-memory")).bios();
+    let unit = machine.attached(Attachment::Ide).memory(32).start().unwrap();
+    unit.serial().wait_for("the kernel needs the memory from 16 to", BOOT_WITHIN).unwrap();
+    unit.serial().wait_for("E25 slot A: not enough memory", BOOT_WITHIN).unwrap();
+    unit.serial().wait_for("E25 slot R: not enough memory", BOOT_WITHIN).unwrap();
+    unit.serial().wait_for("stopped", BOOT_WITHIN).unwrap();
+}
+
+/// Waits until the screen shows `words`.
+fn wait_for_screen(unit: &mut Unit, words: &str) {
+    let deadline = Instant::now() + BOOT_WITHIN;
+    loop {
+        let screen = unit.screen_text().unwrap();
+        if screen.contains(words) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{words:?} is not on the screen:\n{screen}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Presses Ctrl-R on the keyboard once.
+fn press_ctrl_r(unit: &mut Unit) {
+    let keys = ["ctrl", "r"].map(|key| json!({ "type": "qcode", "data": key }));
+    unit.qmp().execute("send-key", &json!({ "keys": keys, "hold-time": 10 })).unwrap();
+    std::thread::sleep(Duration::from_millis(30));
 }
 
 #[test]
@@ -125,13 +185,10 @@ fn five_boots_without_health_are_counted_and_another_slot_runs() {
 fn a_key_held_on_the_keyboard_starts_rescue() {
     let _turn = Turn::take();
     let (mut unit, _folder) = boot("keyboard", |_| ());
-    let keys = ["ctrl", "r"].map(|key| json!({ "type": "qcode", "data": key }));
-    let held = json!({ "keys": keys, "hold-time": 10 });
     let deadline = Instant::now() + BOOT_WITHIN;
     while unit.serial().count("rescue asked for at the console") == 0 {
         assert!(Instant::now() < deadline, "{:?}", unit.serial().lines());
-        unit.qmp().execute("send-key", &held).unwrap();
-        std::thread::sleep(Duration::from_millis(30));
+        press_ctrl_r(&mut unit);
     }
     unit.serial().wait_for(STARTED_R, BOOT_WITHIN).unwrap();
 }
