@@ -64,11 +64,17 @@ pub enum BootCode {
     PartitionMissing = 26,
     /// The first partition table is damaged; the backup is used.
     BackupTable = 27,
+    /// The BIOS cannot address the disk by sector number (said by the boot code in sector 0).
+    BiosTooOld = 28,
+    /// Both copies of the BIOS loader are damaged (said by the boot code in sector 0).
+    LoaderDamaged = 29,
+    /// The first copy of the BIOS loader is damaged; the second one runs.
+    LoaderCopy = 30,
 }
 
 impl BootCode {
     /// All codes by number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::NoDisk,
         Self::NoPartitions,
         Self::NoKeys,
@@ -96,9 +102,12 @@ impl BootCode {
         Self::NoMemory,
         Self::PartitionMissing,
         Self::BackupTable,
+        Self::BiosTooOld,
+        Self::LoaderDamaged,
+        Self::LoaderCopy,
     ];
 
-    /// The code's number, 1 to 27 so far.
+    /// The code's number, 1 to 30 so far.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
@@ -141,6 +150,9 @@ impl BootCode {
             Self::NoMemory => "not enough memory",
             Self::PartitionMissing => "a partition is missing",
             Self::BackupTable => "first partition table is damaged, using the backup",
+            Self::BiosTooOld => "the BIOS cannot read this disk by sector number",
+            Self::LoaderDamaged => "both copies of the BIOS loader are damaged",
+            Self::LoaderCopy => "first copy of the BIOS loader is damaged, using the second",
         }
     }
 
@@ -149,7 +161,9 @@ impl BootCode {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NoDisk => "Check the disk's cable or the machine's disk settings, then restart.",
-            Self::NoPartitions | Self::PartitionMissing => "Write the image to the disk again.",
+            Self::NoPartitions | Self::PartitionMissing | Self::LoaderDamaged => {
+                "Write the image to the disk again."
+            }
             Self::NoKeys => "Use a loader that evener-image built.",
             Self::ReadFailed => "Check the disk; replace it if this comes back.",
             Self::ManifestInvalid
@@ -175,6 +189,8 @@ impl BootCode {
             Self::StartFailed => "Check that Secure Boot is off; install the firmware again.",
             Self::NoMemory => "Give the machine at least 256 MiB of memory.",
             Self::BackupTable => "Nothing at once: the running system repairs it. Check the disk.",
+            Self::BiosTooOld => "Attach the disk as a hard disk, or switch the machine's firmware to UEFI.",
+            Self::LoaderCopy => "Write the image to the disk again at the next occasion. Check the disk.",
         }
     }
 }
@@ -223,7 +239,7 @@ mod tests {
             assert_eq!(BootCode::from_number(number), Some(code));
         }
         assert_eq!(BootCode::from_number(0), None);
-        assert_eq!(BootCode::from_number(28), None);
+        assert_eq!(BootCode::from_number(31), None);
     }
 
     #[test]

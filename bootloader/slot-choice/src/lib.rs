@@ -5,7 +5,7 @@
 //! choose again. A loader for BIOS or UEFI gives it a disk and a [`Machine`] and adds no rule of its own, so
 //! all of it is tested on a host, each corruption against the very code that boots.
 //!
-//! [`Listener`] tells a person's keys from what a serial line carries by itself.
+//! [`Keys`] listens to the person at the console; [`Listener`] tells their keys from what a serial line carries by itself.
 //!
 //! What an operator may get to see is in [`BootCode`], listed in `docs/boot-codes.md`.
 #![no_std]
@@ -20,9 +20,11 @@ mod choice;
 mod code;
 mod flow;
 mod judge;
+mod keys;
 
 pub use asked::{Asked, Confirmation, IN_A_ROW, Listener, Typed};
 pub use choice::{Boot, Counting, Facts, MAX_BOOTS_WITHOUT_HEALTH, Order, SlotFact, choose};
 pub use code::BootCode;
 pub use flow::{Machine, boot};
 pub use judge::judge;
+pub use keys::{Keys, Terminal, Timer, wait_for_restart};

@@ -5,66 +5,68 @@
 //! Linux is told to use.
 
 use core::fmt::{self, Write};
+use core::time::Duration;
 
+use evener_devices::Uart;
+use evener_slot_choice::Terminal;
 use uefi::proto::console::text::Key;
 use uefi::runtime::{self, VariableVendor};
 use uefi::table::system_table_raw;
-use uefi::{cstr16, system};
+use uefi::{boot, cstr16, system};
 
+use crate::clock::Deadline;
 use crate::conout::reaches_a_serial_port;
-use crate::port::{input8, output8};
+use crate::port::Machine;
 
-const COM1: u16 = 0x3f8;
-const LINE_STATUS: u16 = COM1 + 5;
-const SCRATCH: u16 = COM1 + 7;
-const DATA_READY: u8 = 0x01;
-const TRANSMITTER_EMPTY: u8 = 0x20;
-/// Reads of the status register (about a microsecond each) to wait for one character; at 115200 baud a
-/// character takes 87 us.
-const MAX_POLLS: u32 = 10_000;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
-    /// Write to COM1 ourselves.
-    direct: bool,
+    /// COM1, if we write to it ourselves.
+    direct: Option<Uart<Machine>>,
 }
 
 impl Console {
     /// The firmware's console as it is.
-    pub(crate) const PLAIN: Self = Self { direct: false };
+    pub(crate) const PLAIN: Self = Self { direct: None };
 
     /// Looks at what the firmware's console reaches, and sets COM1 up when it does not reach it.
     pub(crate) fn find() -> Self {
         let paths = runtime::get_variable_boxed(cstr16!("ConOut"), &VariableVendor::GLOBAL_VARIABLE);
         let covered = paths.is_ok_and(|(paths, _)| reaches_a_serial_port(&paths));
-        let direct = !covered && port_exists();
-        if direct {
-            set_up_port();
-        }
-        Self { direct }
+        Self { direct: if covered { None } else { Uart::find(Machine) } }
     }
+}
 
-    /// Shows one line.
-    pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
+impl Terminal for Console {
+    type Timer = Deadline;
+
+    fn say(&self, line: fmt::Arguments<'_>) {
         // A console that refuses text is no reason not to boot.
         if Streams::find().output {
             let _ = system::with_stdout(|out| writeln!(out, "evener-loader: {line}"));
         }
-        if self.direct {
-            let _ = write!(Port, "evener-loader: {line}\r\n");
+        if let Some(mut port) = self.direct {
+            let _ = write!(port, "evener-loader: {line}\r\n");
         }
     }
 
-    /// The next character that came in, if any. What is none, such as an arrow, reads as 0.
-    pub(crate) fn key(&self) -> Option<u8> {
+    fn key(&self) -> Option<u8> {
         let pressed = Streams::find().input.then(|| system::with_stdin(|input| input.read_key()));
         match pressed {
             Some(Ok(Some(Key::Printable(key)))) => Some(u8::try_from(u16::from(key)).unwrap_or(0)),
             Some(Ok(Some(Key::Special(_)))) => Some(0),
-            _ if self.direct && input8(LINE_STATUS) & DATA_READY != 0 => Some(input8(COM1)),
-            _ => None,
+            _ => self.direct.and_then(|port| port.key()),
         }
+    }
+
+    fn timer(&self, time: Duration) -> Deadline {
+        Deadline::after(time)
+    }
+
+    fn pause(&self) {
+        boot::stall(PAUSE);
     }
 }
 
@@ -84,33 +86,5 @@ impl Streams {
         let table = unsafe { table.as_ref() };
         let active = !table.boot_services.is_null();
         Self { input: active && !table.stdin.is_null(), output: active && !table.stdout.is_null() }
-    }
-}
-
-struct Port;
-
-impl Write for Port {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            let ready = (0..MAX_POLLS).any(|_| input8(LINE_STATUS) & TRANSMITTER_EMPTY != 0);
-            if !ready {
-                return Err(fmt::Error);
-            }
-            output8(COM1, byte);
-        }
-        Ok(())
-    }
-}
-
-/// A port that is not there reads as 0xff and forgets what was written.
-fn port_exists() -> bool {
-    output8(SCRATCH, 0x5a);
-    input8(SCRATCH) == 0x5a
-}
-
-fn set_up_port() {
-    // No interrupts; divisor 1 = 115200 baud; 8N1; FIFOs on; DTR and RTS.
-    for (register, value) in [(1, 0), (3, 0x80), (0, 1), (1, 0), (3, 0x03), (2, 0x07), (4, 0x03)] {
-        output8(COM1 + register, value);
     }
 }

@@ -6,15 +6,15 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use evener_slot_choice::{Asked, BootCode, Machine};
+use evener_devices::{self as watchdog, Armed};
+use evener_slot_choice::{Asked, BootCode, Keys, Machine, Terminal as _};
 use uefi::boot::{self, LoadImageSource};
 use uefi::proto::loaded_image::LoadedImage;
 
+use crate::clock::Deadline;
 use crate::console::Console;
 use crate::disk::open;
-use crate::keys::Keys;
 use crate::pci::RootBridge;
-use crate::watchdog::{self, Armed};
 
 /// Alignment of what the disk reads into; covers every `IoAlign` seen, and a page is good for DMA.
 const ALIGN: usize = 4096;
@@ -22,11 +22,11 @@ const ALIGN: usize = 4096;
 /// The machine as the firmware offers it.
 pub(crate) struct Firmware {
     console: Console,
-    keys: Keys,
+    keys: Keys<Deadline>,
 }
 
 impl Firmware {
-    pub(crate) fn new(console: Console, keys: Keys) -> Self {
+    pub(crate) fn new(console: Console, keys: Keys<Deadline>) -> Self {
         Self { console, keys }
     }
 

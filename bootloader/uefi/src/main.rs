@@ -1,8 +1,8 @@
 //! The UEFI loader: a thin shell of disk, screen and jump around the pure crates.
 //!
 //! What is booted and why is decided in `evener-slot-choice`; here is only what needs firmware: the disk this
-//! file was loaded from (`disk`), the consoles (`console`) and the person at them (`keys`), memory and the start of the
-//! kernel (`machine`), and the watchdog that turns a hang into a counted failure (`watchdog`). Secure Boot is not used
+//! file was loaded from (`disk`), the consoles (`console`) and time (`clock`), memory and the start of the
+//! kernel (`machine`), and the way to the watchdog that turns a hang into a counted failure (`pci`). Secure Boot is not used
 //! yet: the chain of trust starts with the keyset embedded here.
 //!
 //! On any other target the package is an empty program, so that the workspace builds everywhere.
@@ -11,14 +11,14 @@
 #[cfg(target_os = "uefi")]
 extern crate alloc;
 
+#[cfg(target_os = "uefi")]
+mod clock;
 #[cfg(any(target_os = "uefi", test))]
 mod conout;
 #[cfg(target_os = "uefi")]
 mod console;
 #[cfg(target_os = "uefi")]
 mod disk;
-#[cfg(target_os = "uefi")]
-mod keys;
 #[cfg(target_os = "uefi")]
 mod machine;
 #[cfg(target_os = "uefi")]
@@ -27,8 +27,6 @@ mod pci;
 mod port;
 #[cfg(target_os = "uefi")]
 mod start;
-#[cfg(any(target_os = "uefi", test))]
-mod watchdog;
 
 #[cfg(not(target_os = "uefi"))]
 fn main() {}

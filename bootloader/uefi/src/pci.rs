@@ -1,13 +1,13 @@
 //! The machine's registers for the watchdogs: configuration space through the firmware's PCI root bridges
 //! (UEFI 2.10 §14.2), memory and ports directly.
 
+use evener_devices::{Bus, Function};
 use uefi::boot::{self, ScopedProtocol};
 use uefi::proto::pci::root_bridge::PciRootBridgeIo;
 use uefi::proto::pci::{PciIoAddress, PciIoUnit};
 
 use crate::disk::open;
 use crate::port;
-use crate::watchdog::{Bus, Function};
 
 /// One root bridge.
 pub(crate) struct RootBridge(ScopedProtocol<PciRootBridgeIo>);

@@ -1,11 +1,27 @@
 //! Registers of the chipset: I/O ports and memory-mapped ones, reached by the instructions themselves.
 //!
-//! The root bridge protocol refuses addresses outside the windows of its bridge, and the chipset's own
-//! registers are outside.
+//! UEFI's root bridge protocol refuses addresses outside the windows of its bridge, and the chipset's own
+//! registers are outside; a BIOS offers nothing. The BIOS loader takes this very file.
 #![expect(unsafe_code, reason = "ports exist as instructions only, and registers at addresses only")]
 
 use core::arch::asm;
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
+
+use evener_devices::Ports;
+
+/// The machine that this runs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine;
+
+impl Ports for Machine {
+    fn input8(&self, port: u16) -> u8 {
+        input8(port)
+    }
+
+    fn output8(&self, port: u16, value: u8) {
+        output8(port, value);
+    }
+}
 
 /// Reads one byte of I/O space.
 pub(crate) fn input8(port: u16) -> u8 {
@@ -37,8 +53,8 @@ pub(crate) fn output16(port: u16, value: u16) {
 
 /// Reads a device register; the address must be that of one, aligned to four.
 pub(crate) fn memory_read32(address: usize) -> u32 {
-    // SAFETY: the firmware maps all of the 32-bit device space one to one (UEFI 2.10 §2.3.4); the address
-    // comes from a base register of an identified device.
+    // SAFETY: UEFI maps all of the 32-bit device space one to one (2.10 §2.3.4), and so do the page tables of the
+    // BIOS loader; the address comes from a base register of an identified device.
     unsafe { with_exposed_provenance::<u32>(address).read_volatile() }
 }
 

@@ -4,13 +4,12 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 
 use evener_manifest::Version;
-use evener_slot_choice::{BootCode, boot};
+use evener_slot_choice::{BootCode, Keys, Terminal as _, boot, wait_for_restart};
 use uefi::runtime::ResetType;
 use uefi::{Status, boot as services, runtime};
 
 use crate::console::Console;
 use crate::disk::BootDisk;
-use crate::keys::{Keys, wait_for_restart};
 use crate::machine::Firmware;
 
 /// The keys this loader trusts; chosen when it was built.

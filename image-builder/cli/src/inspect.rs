@@ -13,6 +13,7 @@ use evener_formats::{bundle, qcow2};
 use evener_keys::PublicKey;
 use evener_manifest::{Keyset, MAX_KEYS, emit_keyset};
 
+mod bios;
 mod disk;
 mod firmware;
 mod source;

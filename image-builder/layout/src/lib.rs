@@ -3,7 +3,8 @@
 //! Pure: firmware parts and an empty data filesystem in, the whole disk as a [`Sparse`] out. Where
 //! the partitions lie is `evener_disk`'s business; this crate fills them:
 //!
-//! * both EFI system partitions with the same loader,
+//! * sector 0 and `bios-boot` with the BIOS loader: its boot code, and two copies of its stage 2,
+//! * both EFI system partitions with the same UEFI loader,
 //! * slots A and R with the same firmware, B with nothing (its first update goes there),
 //! * the slot table with A confirmed and first, R confirmed and last, in all four copies,
 //! * `data` with the shipped filesystem, `conf` with zeros.
@@ -19,10 +20,8 @@ use evener_formats::fat16::{FatError, Volume};
 use evener_formats::{Sparse, SparseError};
 use evener_manifest::KERNEL_AT;
 use evener_slot_table::{COPIES, SlotFacts, SlotRecord, SlotState, SlotTable};
+use evener_stage2::{BOOT_CODE_BYTES, Stage2Error};
 use sha2::{Digest, Sha256};
-
-mod mbr;
-pub use mbr::NO_BIOS_LOADER;
 
 /// Where UEFI firmware looks on removable and unknown media (UEFI 2.10 §3.5.1.1).
 pub const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
@@ -53,6 +52,9 @@ pub enum LayoutError {
         /// The inner reason.
         source: SparseError,
     },
+    /// The BIOS loader cannot be put on the disk.
+    #[error("BIOS loader")]
+    Bios(#[source] Stage2Error),
     /// An EFI system partition could not be written.
     #[error("EFI system partition {role}")]
     Esp {
@@ -83,6 +85,8 @@ pub struct Disk {
     pub sectors: u64,
     /// `BOOTX64.EFI`.
     pub loader_uefi: Bytes,
+    /// The BIOS loader's file: boot code and stage 2, as `evener-stage2` describes it.
+    pub loader_bios: Bytes,
     /// What slots A and R hold.
     pub firmware: Firmware,
     /// The empty data filesystem; may be smaller than the partition, the unit grows it.
@@ -102,7 +106,12 @@ impl Disk {
         .map_err(|fault| LayoutError::Table { sectors: self.sectors, fault })?;
 
         let mut writer = Writer { disk: Sparse::new(self.sectors.saturating_mul(SECTOR as u64)), map };
-        writer.tables()?;
+        let (code, stage2) = evener_stage2::parts(&self.loader_bios).map_err(LayoutError::Bios)?;
+        let stage2 = Bytes::copy_from_slice(stage2.bytes());
+        writer.tables(&code)?;
+        for sectors in evener_stage2::COPIES {
+            writer.put("the BIOS loader", Role::BiosBoot, sectors * SECTOR as u64, &stage2)?;
+        }
         for (role, label) in [(Role::EspA, "EVENER-A"), (Role::EspB, "EVENER-B")] {
             let esp = self.esp(role, label, &writer.map)?;
             writer.embed("the volume", role, &esp)?;
@@ -172,15 +181,18 @@ struct Writer {
 }
 
 impl Writer {
-    fn tables(&mut self) -> Result<(), LayoutError> {
+    fn tables(&mut self, code: &[u8; BOOT_CODE_BYTES]) -> Result<(), LayoutError> {
+        let sectors = self.map.sectors();
+        let bios_boot = self.map.get(Role::BiosBoot);
+        let bios_boot = bios_boot.ok_or(LayoutError::Table { sectors, fault: GptError::TooSmall })?;
+        let code = evener_stage2::boot_code(code, &bios_boot).map_err(LayoutError::Bios)?;
         let tables = [
-            (Lba(0), Bytes::copy_from_slice(&self.map.emit_mbr(&mbr::NO_BIOS_LOADER))),
+            (Lba(0), Bytes::copy_from_slice(&self.map.emit_mbr(&code))),
             (Lba(1), Bytes::copy_from_slice(&self.map.emit_primary())),
             (self.map.backup_at(), Bytes::copy_from_slice(&self.map.emit_backup())),
         ];
         for (at, bytes) in tables {
             let at = at.0.saturating_mul(SECTOR as u64);
-            let sectors = self.map.sectors();
             self.disk
                 .put(at, bytes)
                 .map_err(|_| LayoutError::Table { sectors, fault: GptError::TooSmall })?;

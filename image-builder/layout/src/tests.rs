@@ -2,8 +2,16 @@ use super::*;
 use evener_disk::{Blocks, RamDisk, Source, Window};
 use evener_manifest::Version;
 use evener_slot_table::{CopyState, load};
+use evener_stage2::{COPIES_FIELD, HEADER_BYTES, STAGE2_AT, Stage2, copies_of};
 
 const SECTORS: u64 = 512 * SECTORS_PER_MIB;
+
+fn loader_bios() -> Bytes {
+    let mut file = vec![0x66; 40 * SECTOR];
+    file[COPIES_FIELD..STAGE2_AT + HEADER_BYTES].fill(0);
+    evener_stage2::seal(&mut file, Version([1, 2, 3, 0])).unwrap();
+    file.into()
+}
 
 fn disk() -> Disk {
     let bytes = |byte: u8, len: usize| Bytes::from(vec![byte; len]);
@@ -12,6 +20,7 @@ fn disk() -> Disk {
     Disk {
         sectors: SECTORS,
         loader_uefi: bytes(0x11, 50_000),
+        loader_bios: loader_bios(),
         firmware: Firmware {
             area: bytes(0x22, 2000),
             kernel: bytes(0x33, 6_000_000),
@@ -129,11 +138,27 @@ fn what_does_not_fit_is_named_with_its_partition() {
 }
 
 #[test]
-fn a_bios_finds_the_message_where_its_code_points() {
-    let mut sector = [0; 512];
-    disk().build().unwrap().read(0, &mut sector);
-    let message = usize::from(u16::from_le_bytes([sector[5], sector[6]]) - 0x7c00);
-    assert!(sector[message..].starts_with(b"Evener: this image boots by UEFI only."));
-    assert!(sector[message..440].contains(&0));
-    assert_eq!(sector[510..], [0x55, 0xaa]);
+fn a_bios_finds_its_loader_twice_where_the_boot_code_looks() {
+    let built = disk().build().unwrap();
+    let mut sector = [0; SECTOR];
+    built.read(0, &mut sector);
+    assert_eq!((&sector[510..], sector[446], sector[450]), (&[0x55, 0xaa][..], 0x80, 0xee));
+    for at in copies_of(&sector) {
+        let mut copy = vec![0; 1 << 19];
+        built.read(at.0 * SECTOR as u64, &mut copy);
+        let stage2 = Stage2::check(&copy).unwrap();
+        assert_eq!(stage2.bytes(), &loader_bios()[STAGE2_AT..]);
+        assert!(stage2.came_with(&sector));
+    }
+    let mut map = Built(built);
+    let bios_boot = PartitionMap::read(&mut map).unwrap().get(Role::BiosBoot).unwrap();
+    assert_eq!(copies_of(&sector)[0], bios_boot.start);
+}
+
+#[test]
+fn a_damaged_bios_loader_gets_on_no_disk() {
+    let mut damaged = loader_bios().to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let disk = Disk { loader_bios: damaged.into(), ..disk() };
+    assert_eq!(disk.build().unwrap_err(), LayoutError::Bios(Stage2Error::Checksum));
 }

@@ -1,6 +1,6 @@
-//! The two programs of ours in an image: the userland binary and the UEFI loader.
+//! The programs of ours in an image: the userland binary, the UEFI loader and the BIOS loader.
 //!
-//! The loader embeds the keyset, named by `EVENER_KEYSET`; the userland reads it from its verified root
+//! The loaders embed the keyset, named by `EVENER_KEYSET`; the userland reads it from its verified root
 //! filesystem. Paths of the building machine are mapped away
 //! and the environment is stripped (`tool`), so that two machines build the same bytes from the
 //! same compiler. Cargo decides what needs building; a second run costs its own check and no more.
@@ -13,12 +13,14 @@ use crate::shop::{Shop, make_folder, write_whole};
 use crate::tool::Tool;
 
 const USERLAND_TARGET: &str = "x86_64-unknown-linux-gnu";
-const LOADER_TARGET: &str = "x86_64-unknown-uefi";
+const UEFI_TARGET: &str = "x86_64-unknown-uefi";
+const BIOS_TARGET: &str = "x86_64-unknown-none";
 
 /// The packages whose programs are in an image, and the targets that they are compiled for.
-pub(crate) const PROGRAMS: [(&str, &str); 2] = [("evener", USERLAND_TARGET), ("evener-uefi", LOADER_TARGET)];
+pub(crate) const PROGRAMS: [(&str, &str); 3] =
+    [("evener", USERLAND_TARGET), ("evener-uefi", UEFI_TARGET), ("evener-bios", BIOS_TARGET)];
 
-/// Writes the keyset where the compiler of the loader finds it. The name is its digest: another keyset is another
+/// Writes the keyset where the compiler of the loaders finds it. The name is its digest: another keyset is another
 /// path, so cargo notices.
 pub(crate) fn keyset_file(shop: &Shop<'_>, keyset: &[u8]) -> Result<PathBuf, RecipeError> {
     let path = shop.work_folder("keyset")?.join(hex(&sha256(keyset)));
@@ -49,19 +51,32 @@ pub(crate) fn userland(shop: &Shop<'_>, package: &str) -> Result<PathBuf, Recipe
 }
 
 /// `BOOTX64.EFI`.
-pub(crate) fn loader(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
+pub(crate) fn loader_uefi(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
     // Without /Brepro the linker writes the time of day into the PE header.
-    let flags = ["-Clink-arg=/Brepro"];
-    let cargo = cargo(shop, &flags)?.env("EVENER_KEYSET", keyset).args([
-        "--profile",
-        "loader",
-        "--package",
-        "evener-uefi",
-    ]);
-    let log = shop.log("loader")?;
-    shop.reporter.say(&format!("loader: cargo build; log {}", log.display()));
-    cargo.args(["--target", LOADER_TARGET]).run(shop, "loader: compiling", &log)?;
-    Ok(target_folder(shop)?.join(LOADER_TARGET).join("loader/evener-uefi.efi"))
+    loader(shop, keyset, "uefi", UEFI_TARGET, &["-Clink-arg=/Brepro"])
+        .map(|folder| folder.join("evener-uefi.efi"))
+}
+
+/// The BIOS loader's file as the linker leaves it: no checksum yet.
+pub(crate) fn loader_bios(shop: &Shop<'_>, keyset: &Path) -> Result<PathBuf, RecipeError> {
+    loader(shop, keyset, "bios", BIOS_TARGET, &[]).map(|folder| folder.join("evener-bios"))
+}
+
+/// Builds the loader for `kind` of firmware; gives the folder it is in.
+fn loader(
+    shop: &Shop<'_>,
+    keyset: &Path,
+    kind: &str,
+    target: &str,
+    flags: &[&str],
+) -> Result<PathBuf, RecipeError> {
+    let package = format!("evener-{kind}");
+    let arguments = ["--profile", "loader", "--target", target, "--package", &package];
+    let cargo = cargo(shop, flags)?.env("EVENER_KEYSET", keyset).args(arguments.map(str::to_owned));
+    let log = shop.log(&format!("loader-{kind}"))?;
+    shop.reporter.say(&format!("{kind} loader: cargo build; log {}", log.display()));
+    cargo.run(shop, &format!("{kind} loader: compiling"), &log)?;
+    Ok(target_folder(shop)?.join(target).join("loader"))
 }
 
 fn target_folder(shop: &Shop<'_>) -> Result<PathBuf, RecipeError> {

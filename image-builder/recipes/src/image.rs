@@ -93,7 +93,8 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         if key.public().development { "development" } else { "production" },
         key.public().id(),
     ));
-    let images = write_images(shop, order.board, order.out, &firmware, parts.data)?;
+    let content = DiskContent { firmware: &firmware, loader_bios: parts.loader_bios, data: parts.data };
+    let images = write_images(shop, order.board, order.out, &content)?;
     Ok(Images { documents, ..images })
 }
 
@@ -114,16 +115,16 @@ pub(crate) fn write_images(
     shop: &Shop<'_>,
     board: &Board,
     out: &Path,
-    firmware: &Firmware,
-    data: Sparse,
+    content: &DiskContent<'_>,
 ) -> Result<Images, RecipeError> {
+    let firmware = content.firmware;
     let out = make_folder(out.to_owned())?;
     let bundle_path = out.join(format!("evener-{}.evfw", firmware.version));
     let disk_path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
     let disks: Vec<PathBuf> = board.disk.formats.iter().map(disk_path).collect();
     let images = Images { bundle: bundle_path, disks, documents: Vec::new(), sizes: sizes(&firmware.parts) };
 
-    let key = key(&own_code()?, board, firmware);
+    let key = key(&own_code()?, board, content);
     let stamp = shop.work_folder("stamp")?.join(&board.name);
     if fs::read_to_string(&stamp).is_ok_and(|before| before == state(&key, &images)) {
         shop.reporter.say("images: unchanged");
@@ -131,7 +132,7 @@ pub(crate) fn write_images(
     }
     shop.reporter.say("images: writing");
     write_bundle(&images.bundle, firmware)?;
-    let disk = lay_out(board, firmware, data)?;
+    let disk = lay_out(board, content)?;
     for format in &board.disk.formats {
         write_format(&disk_path(format), *format, &disk)?;
     }
@@ -148,7 +149,18 @@ pub fn write_bundle(path: &Path, firmware: &Firmware) -> Result<(), RecipeError>
     write_sparse(path, &bytes.map_err(|e| RecipeError::Manifest(e.to_string()))?)
 }
 
-/// Writes a disk of `board` with the firmware in slots A and R; whole or not at all.
+/// What is on a fresh disk.
+#[derive(Clone, Debug)]
+pub struct DiskContent<'a> {
+    /// What slots A and R hold; it brings the UEFI loader.
+    pub firmware: &'a Firmware,
+    /// The BIOS loader's file.
+    pub loader_bios: Bytes,
+    /// The empty filesystem for `data`.
+    pub data: Sparse,
+}
+
+/// Writes a disk of `board`; whole or not at all.
 ///
 /// # Errors
 /// [`RecipeError`] of laying out or writing.
@@ -156,23 +168,24 @@ pub fn write_disk(
     path: &Path,
     format: DiskFormat,
     board: &Board,
-    firmware: &Firmware,
-    data: Sparse,
+    content: &DiskContent<'_>,
 ) -> Result<(), RecipeError> {
-    write_format(path, format, &lay_out(board, firmware, data)?)
+    write_format(path, format, &lay_out(board, content)?)
 }
 
-fn lay_out(board: &Board, firmware: &Firmware, data: Sparse) -> Result<Sparse, RecipeError> {
+fn lay_out(board: &Board, content: &DiskContent<'_>) -> Result<Sparse, RecipeError> {
+    let firmware = content.firmware;
     let disk = Disk {
         sectors: board.disk.sectors(),
         loader_uefi: firmware.part(PartKind::LoaderUefi),
+        loader_bios: content.loader_bios.clone(),
         firmware: evener_layout::Firmware {
             area: firmware.area.clone(),
             kernel: firmware.part(PartKind::Kernel),
             rootfs: firmware.part(PartKind::Rootfs),
             facts: firmware.facts,
         },
-        data,
+        data: content.data.clone(),
     };
     Ok(disk.build()?)
 }
@@ -186,10 +199,12 @@ fn write_format(path: &Path, format: DiskFormat, disk: &Sparse) -> Result<(), Re
     }
 }
 
-/// What the files are a function of: the firmware, the disk's size, and all our code that lays them out.
-pub(crate) fn key(code: &str, board: &Board, firmware: &Firmware) -> String {
+/// What the files are a function of: the firmware, the BIOS loader, the disk's size, and all our code that lays them
+/// out.
+pub(crate) fn key(code: &str, board: &Board, content: &DiskContent<'_>) -> String {
     Key::of_code("evener-images-1", code)
-        .with("area", &firmware.area)
+        .with("area", &content.firmware.area)
+        .with("loader-bios", &content.loader_bios)
         .with("disk", &board.disk.size_mib.to_le_bytes())
         .finish()
 }

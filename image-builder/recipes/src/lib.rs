@@ -6,7 +6,8 @@
 //! kernel ───────────────────────────────┐
 //! userland, keyset ─┐                   │
 //! data ─────────────┴► rootfs + tree ───┼─► manifest, signature ─► bundle
-//! keyset ─► loader ─────────────────────┘                       └► disk ─► raw, qcow2
+//! keyset ─┬► UEFI loader ───────────────┘            └──────────┬► disk ─► raw, qcow2
+//!         └► BIOS loader ───────────────────────────────────────┘
 //! ```
 //!
 //! Every step is a function of its inputs and keyed by their hash: what did not change is not made
@@ -32,7 +33,7 @@ mod toolchain;
 pub use digest::{hex, sha256};
 pub use error::RecipeError;
 pub use firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
-pub use image::{Images, Order, build, write_bundle, write_disk};
+pub use image::{DiskContent, Images, Order, build, write_bundle, write_disk};
 pub use offline::{Signer, UNSIGNED, disks};
 pub use parts::{Ingredients, Packing, Parts, parts};
 pub use rootfs::Rootfs;

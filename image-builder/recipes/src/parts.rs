@@ -1,4 +1,4 @@
-//! What a firmware is made of, before anything is said about it: kernel, loader, root filesystem.
+//! What a firmware is made of, before anything is said about it: kernel, loaders, root filesystem.
 //!
 //! The shipped firmware is one choice of ingredients; tests make others from the same tree, with another userland or
 //! other files, and sign them with another [`Statement`](crate::Statement).
@@ -9,9 +9,10 @@ use std::path::Path;
 use bytes::Bytes;
 use evener_disk::{Role, Slot};
 use evener_formats::Sparse;
-use evener_manifest::{KERNEL_AT, PartKind};
+use evener_manifest::{KERNEL_AT, PartKind, Version};
 
 use crate::error::{RecipeError, file};
+use crate::firmware::Policy;
 use crate::rootfs::{self, Rootfs};
 use crate::shop::Shop;
 use crate::{cargo, data, kernel};
@@ -21,7 +22,7 @@ use crate::{cargo, data, kernel};
 pub struct Ingredients<'a> {
     /// The package whose program of the same name is the userland; the shipped one is `evener`.
     pub userland: &'a str,
-    /// The keyset that loader and firmware will carry.
+    /// The keyset that loaders and firmware will carry.
     pub keyset: &'a [u8],
     /// More files in the root filesystem: path below the root, content. All may read them.
     pub files: &'a [(&'a str, &'a [u8])],
@@ -48,7 +49,9 @@ pub struct Parts {
     /// Version of Linux, for example `6.12.117`.
     pub kernel_version: String,
     /// `BOOTX64.EFI`.
-    pub loader: Bytes,
+    pub loader_uefi: Bytes,
+    /// The BIOS loader's file, sealed. It goes onto disks; no firmware names it yet.
+    pub loader_bios: Bytes,
     /// Root filesystem with its hash tree.
     pub root: Rootfs,
     /// The empty filesystem for `data`.
@@ -61,7 +64,7 @@ impl Parts {
         vec![
             (PartKind::Kernel, self.kernel.clone()),
             (PartKind::Rootfs, self.root.bytes.clone()),
-            (PartKind::LoaderUefi, self.loader.clone()),
+            (PartKind::LoaderUefi, self.loader_uefi.clone()),
         ]
     }
 }
@@ -73,7 +76,8 @@ impl Parts {
 pub fn parts(shop: &Shop<'_>, from: &Ingredients<'_>) -> Result<Parts, RecipeError> {
     let kernel = kernel::kernel(shop, from.kernel_source)?;
     let keyset = cargo::keyset_file(shop, from.keyset)?;
-    let loader = cargo::loader(shop, &keyset)?;
+    let loader_uefi = cargo::loader_uefi(shop, &keyset)?;
+    let loader_bios = cargo::loader_bios(shop, &keyset)?;
     let binary = cargo::userland(shop, from.userland)?;
     let data = data::data(shop)?;
     let root = rootfs::rootfs(shop, &binary, from, &data)?;
@@ -82,13 +86,22 @@ pub fn parts(shop: &Shop<'_>, from: &Ingredients<'_>) -> Result<Parts, RecipeErr
     let parts = Parts {
         kernel: read(&kernel.image)?,
         kernel_version: kernel.version,
-        loader: read(&loader)?,
+        loader_uefi: read(&loader_uefi)?,
+        loader_bios: seal(&loader_bios, Policy::read(&shop.workspace)?.version)?,
         root,
         data: data.content,
     };
     room("the kernel", &parts.kernel, Role::Boot(Slot::A), KERNEL_AT)?;
     room("the root filesystem", &parts.root.bytes, Role::Root(Slot::A), 0)?;
     Ok(parts)
+}
+
+/// The BIOS loader's file with its header filled in.
+fn seal(path: &Path, version: Version) -> Result<Bytes, RecipeError> {
+    let mut bytes = file("reading", path, fs::read(path))?;
+    evener_stage2::seal(&mut bytes, version)
+        .map_err(|fault| RecipeError::Malformed { path: path.to_owned(), reason: fault.to_string() })?;
+    Ok(bytes.into())
 }
 
 fn room(what: &'static str, bytes: &Bytes, role: Role, reserved: u64) -> Result<(), RecipeError> {

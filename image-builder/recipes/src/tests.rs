@@ -337,9 +337,12 @@ fn other_code_makes_other_images() {
     let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
     let firmware = some_firmware(&place);
     let code = digest::own_code().unwrap();
-    let key = |code: &str| image::key(code, &board, &firmware);
+    let content = content(&firmware);
+    let key = |code: &str| image::key(code, &board, &content);
     assert_eq!(key(&code), key(&digest::own_code().unwrap()));
     assert_ne!(key(&code), key("a builder that was changed"));
+    let other = DiskContent { loader_bios: Bytes::from_static(b"another"), ..content.clone() };
+    assert_ne!(key(&code), image::key(&code, &board, &other));
 }
 
 fn some_firmware(place: &Place) -> Firmware {
@@ -358,7 +361,7 @@ fn unchanged_images_are_left_alone_and_changed_ones_written_again() {
     let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
     let firmware = some_firmware(&place);
     let out = place.path("out");
-    let write = || image::write_images(&shop, &board, &out, &firmware, Sparse::new(1 << 20)).unwrap();
+    let write = || image::write_images(&shop, &board, &out, &content(&firmware)).unwrap();
     let said = || place.listener.0.borrow_mut().drain(..).collect::<Vec<_>>().join(" ");
 
     let images = write();
@@ -386,10 +389,21 @@ fn some_parts() -> Parts {
     Parts {
         kernel: Bytes::from_static(b"kernel"),
         kernel_version: "6.12.1".to_owned(),
-        loader: Bytes::from_static(b"loader"),
+        loader_uefi: Bytes::from_static(b"loader"),
+        loader_bios: some_loader_bios(),
         root: rootfs::seal(vec![0x5a; 8192]).unwrap(),
         data: Sparse::new(1 << 20),
     }
+}
+
+fn some_loader_bios() -> Bytes {
+    let mut file = vec![0; evener_stage2::STAGE2_AT + 1024];
+    evener_stage2::seal(&mut file, Version([1, 0, 0, 0])).unwrap();
+    file.into()
+}
+
+fn content(firmware: &Firmware) -> DiskContent<'_> {
+    DiskContent { firmware, loader_bios: some_loader_bios(), data: Sparse::new(1 << 20) }
 }
 
 fn some_statement(parts: &Parts) -> Statement {
@@ -414,6 +428,7 @@ fn a_bundle_that_waits_for_its_signature_differs_from_the_signed_one_in_that_alo
     let unsigned = offline::write_unsigned(&shop, &out, &statement, &parts, &key.public(), &keyset).unwrap();
     assert_eq!(unsigned.bundle.file_name().unwrap(), "evener-1.0.0.unsigned.evfw");
     assert_eq!(unsigned.disks, [] as [PathBuf; 0]);
+    assert_eq!(fs::read(out.join("evener-1.0.0.bios-loader")).unwrap(), some_loader_bios());
 
     let signed = sign(&statement, &parts, &key, &keyset).unwrap();
     let path = out.join("signed");
@@ -451,11 +466,14 @@ fn disks_come_from_a_signed_bundle_as_from_a_build() {
     let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
     let bundle = place.path("given.evfw");
     write_bundle(&bundle, &firmware).unwrap();
+    let lonely = disks(&shop, &board, &place.path("out"), &bundle, &keyset).unwrap_err();
+    assert!(lonely.to_string().contains("evener-1.0.0.bios-loader"), "{lonely}");
+    fs::write(place.path("evener-1.0.0.bios-loader"), some_loader_bios()).unwrap();
     let images = disks(&shop, &board, &place.path("out"), &bundle, &keyset).unwrap();
-    let data = data::data(&shop).unwrap().content;
+    let content = DiskContent { data: data::data(&shop).unwrap().content, ..content(&firmware) };
     let expected = place.path("expected");
     let format = *board.disk.formats.last().unwrap();
-    write_disk(&expected, format, &board, &firmware, data).unwrap();
+    write_disk(&expected, format, &board, &content).unwrap();
     assert!(fs::read(images.disks.last().unwrap()).unwrap() == fs::read(&expected).unwrap());
     assert_eq!(fs::read(&images.bundle).unwrap(), fs::read(&bundle).unwrap());
 

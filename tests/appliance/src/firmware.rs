@@ -16,8 +16,8 @@ use evener_board::{Board, DiskFormat};
 use evener_keys::{KeyFolder, SigningKey};
 use evener_manifest::Version;
 use evener_recipes::{
-    Firmware, Ingredients, Packing, Parts, Policy, Reporter, Shop, Statement, command_line_template, parts,
-    sign, write_bundle, write_disk,
+    DiskContent, Firmware, Ingredients, Packing, Parts, Policy, Reporter, Shop, Statement,
+    command_line_template, parts, sign, write_bundle, write_disk,
 };
 use evener_sick::Sickness;
 
@@ -127,7 +127,8 @@ impl TestFirmware {
     pub fn disk(&self) -> Result<PathBuf> {
         let board = Board::parse(BOARD)?;
         self.make("qcow2", |path, firmware, parts| {
-            Ok(write_disk(path, DiskFormat::Qcow2, &board, firmware, parts.data.clone())?)
+            let (loader_bios, data) = (parts.loader_bios.clone(), parts.data.clone());
+            Ok(write_disk(path, DiskFormat::Qcow2, &board, &DiskContent { firmware, loader_bios, data })?)
         })
     }
 

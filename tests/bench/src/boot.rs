@@ -1,4 +1,4 @@
-//! From power-on to the first proxied byte.
+//! From power-on to the first proxied byte, under UEFI and under a BIOS with two kinds of disk.
 //!
 //! Each start is cold: QEMU is started anew, on a disk that a configured unit was switched off with, without
 //! a configuration medium. Times are those of the lines on the serial port, counted from the start of QEMU, so
@@ -15,7 +15,7 @@ use evener_appliance::{
     Api, BOOT_WITHIN, INIT_STARTED, LOADER, Network, PASSWORD, UNIT, fresh_disk, log_path,
 };
 use evener_lab::http::{Connection, Request};
-use evener_lab::{Host, Machine, Unit, WebServer, config_medium, overlay};
+use evener_lab::{Attachment, Host, Machine, Unit, WebServer, config_medium, overlay};
 use serde_json::{Value, json};
 
 use crate::report::{Report, Row, median};
@@ -25,6 +25,11 @@ const STARTS: usize = 5;
 const SERVE_WITHIN: Duration = Duration::from_secs(120);
 /// The loader's last words before it starts the kernel.
 const KERNEL: &str = "verified, starting";
+
+/// A machine that is measured: the name of its row, and how its disk is attached under a BIOS.
+type Case = (&'static str, Option<Attachment>);
+const CASES: [Case; 3] =
+    [("uefi", None), ("bios-pc-ide", Some(Attachment::Ide)), ("bios-q35-ahci", Some(Attachment::Ahci))];
 
 /// Seconds from power-on of one start.
 #[derive(Clone, Copy, Debug)]
@@ -44,24 +49,33 @@ pub fn run() -> Result<()> {
     let network = Network::new()?;
     let _server = WebServer::named(Arc::clone(&network.servers[0]), 8080, "one")?;
     let disk = configured_disk(folder.path(), &network)?;
+    let mut rows = Vec::new();
+    for case in CASES {
+        rows.push(measure(case, &disk, folder.path(), &network)?);
+    }
+    Report::new("boot", rows).publish()
+}
+
+/// The medians of some cold starts of one machine.
+fn measure(case: Case, disk: &Path, folder: &Path, network: &Network) -> Result<Row> {
+    let (name, _) = case;
     let mut starts = Vec::new();
     for number in 1..=STARTS {
-        let copy = folder.path().join(format!("start-{number}.qcow2"));
-        overlay(&disk, &copy, None)?;
-        let times = cold_start(number, &copy, &network)?;
-        println!("start {number} of {STARTS}: {times:.2?}");
+        let copy = folder.join(format!("{name}-{number}.qcow2"));
+        overlay(disk, &copy, None)?;
+        let times = cold_start(case, number, &copy, network)?;
+        println!("{name}, start {number} of {STARTS}: {times:.2?}");
         starts.push(times);
     }
     let of = |figure: fn(&Times) -> f64| {
         let all: Vec<f64> = starts.iter().map(figure).collect();
         median(&all).map(|seconds| -> Value { json!((seconds * 1000.0).round() / 1000.0) })
     };
-    let row = Row::new("uefi")
+    Ok(Row::new(name)
         .figure("seconds_to_loader", of(|t| t.loader))
         .figure("seconds_to_kernel", of(|t| t.kernel))
         .figure("seconds_to_init", of(|t| t.init))
-        .figure("seconds_to_first_proxied_byte", of(|t| t.proxied));
-    Report::new("boot", vec![row]).publish()
+        .figure("seconds_to_first_proxied_byte", of(|t| t.proxied)))
 }
 
 /// A disk on which a unit has been configured and switched off in order.
@@ -79,9 +93,13 @@ fn configured_disk(folder: &Path, network: &Network) -> Result<std::path::PathBu
     Ok(disk)
 }
 
-fn cold_start(number: usize, disk: &Path, network: &Network) -> Result<Times> {
-    let name = format!("bench-boot-{number}");
-    let unit = Machine::new(&name, disk, &log_path(&name)).on(&network.switch).start()?;
+fn cold_start((row, attachment): Case, number: usize, disk: &Path, network: &Network) -> Result<Times> {
+    let name = format!("bench-boot-{row}-{number}");
+    let mut machine = Machine::new(&name, disk, &log_path(&name)).on(&network.switch);
+    if let Some(attachment) = attachment {
+        machine = machine.bios().attached(attachment);
+    }
+    let unit = machine.start()?;
     let proxied = first_answer(&unit, &network.servers[0])?;
     let serial = unit.serial();
     let seconds = |words: &str| -> Result<f64> { Ok(serial.wait_for(words, BOOT_WITHIN)?.at.as_secs_f64()) };

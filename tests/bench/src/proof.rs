@@ -14,7 +14,8 @@ use evener_manifest::sha256;
 use serde_json::{Map, Value, json};
 
 /// Where the firmware slots are written, chosen and counted.
-const SLOTS: [&str; 7] = [
+const SLOTS: [&str; 8] = [
+    "bootloader/devices",
     "bootloader/handoff",
     "bootloader/slot-choice",
     "update/disk",

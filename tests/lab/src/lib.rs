@@ -23,6 +23,7 @@ pub mod http;
 #[cfg(feature = "https")]
 pub mod https;
 mod keyboard;
+mod kind;
 mod link;
 mod machine;
 mod medium;
@@ -44,6 +45,7 @@ pub use dhcp::{DhcpServer, asks_for_address};
 pub use disk::{DiskFile, overlay, raw_copy};
 pub use host::{Host, HostSetup, UdpSocket};
 pub use keyboard::{Held, Keyboard};
+pub use kind::Attachment;
 pub use link::{Faults, PortId};
 pub use machine::{Forward, Machine, WORK_FOLDER};
 pub use medium::config_medium;

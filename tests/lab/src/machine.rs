@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use evener_board::Board;
+use evener_board::{Board, FirmwareKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::keyboard::Keyboard;
+use crate::kind::{Attachment, disk_devices, firmware_of_this_run};
 use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
@@ -62,6 +63,10 @@ pub struct Machine {
     media: Vec<PathBuf>,
     memory_mib: Option<u32>,
     randomness: bool,
+    firmware: FirmwareKind,
+    attachment: Option<Attachment>,
+    serial: bool,
+    screen: bool,
 }
 
 impl Machine {
@@ -87,7 +92,39 @@ impl Machine {
             media: Vec::new(),
             memory_mib: None,
             randomness: true,
+            firmware: firmware_of_this_run(),
+            attachment: None,
+            serial: true,
+            screen: true,
         }
+    }
+
+    /// With a BIOS (SeaBIOS) in place of UEFI firmware.
+    #[must_use]
+    pub fn bios(mut self) -> Self {
+        self.firmware = FirmwareKind::Bios;
+        self
+    }
+
+    /// With the disk attached like this, in place of the board's way.
+    #[must_use]
+    pub fn attached(mut self, attachment: Attachment) -> Self {
+        self.attachment = Some(attachment);
+        self
+    }
+
+    /// Without a serial port: nothing that it says is heard.
+    #[must_use]
+    pub fn without_serial(mut self) -> Self {
+        self.serial = false;
+        self
+    }
+
+    /// Without a graphics card.
+    #[must_use]
+    pub fn without_screen(mut self) -> Self {
+        self.screen = false;
+        self
     }
 
     /// A network card behind QEMU's own router, which has a DHCP server, 10.0.2.2 for the host's loopback
@@ -133,7 +170,10 @@ impl Machine {
     pub fn start(&self) -> Result<Unit> {
         let folder = tempfile::Builder::new().prefix(WORK_FOLDER).tempdir()?;
         let at = |name: &str| folder.path().join(name);
-        fs::copy(OVMF[1], at("vars.fd")).with_context(|| format!("copying {} (package ovmf)", OVMF[1]))?;
+        if self.firmware == FirmwareKind::Uefi {
+            fs::copy(OVMF[1], at("vars.fd"))
+                .with_context(|| format!("copying {} (package ovmf)", OVMF[1]))?;
+        }
         if let Some(parent) = self.log.parent() {
             fs::create_dir_all(parent)?;
         }
@@ -173,14 +213,20 @@ impl Machine {
         if !self.randomness {
             take_out_randomness(&mut board.qemu.extra)?;
         }
+        let disk_devices = disk_devices(&mut board.qemu, self.attachment, "disk");
         let mut all = board.qemu.arguments();
         let mut add = |name: &str, value: String| all.extend([name.to_owned(), value]);
         add("-name", self.name.clone());
         // Never KVM: where it is offered inside a virtual machine it often does not work.
         add("-accel", "tcg".into());
         add("-display", "none".into());
-        add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", OVMF[0]));
-        add("-drive", format!("if=pflash,unit=1,format=raw,file={}", socket("vars.fd")?));
+        if !self.screen {
+            add("-vga", "none".into());
+        }
+        if self.firmware == FirmwareKind::Uefi {
+            add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", OVMF[0]));
+            add("-drive", format!("if=pflash,unit=1,format=raw,file={}", socket("vars.fd")?));
+        }
         let disk = match &self.disk {
             Disk::File { path, format } => {
                 format!("driver={format},node-name=disk,file.driver=file,file.filename={}", show(path)?)
@@ -190,7 +236,7 @@ impl Machine {
             }
         };
         add("-blockdev", disk);
-        add("-device", board.qemu.disk_device("disk"));
+        disk_devices.into_iter().for_each(|device| add("-device", device));
         for (index, medium) in self.media.iter().enumerate() {
             let file = show(medium)?;
             let node = format!("medium{index}");
@@ -218,7 +264,8 @@ impl Machine {
             add("-device", board.qemu.nic_device(&id, &format!("52:54:00:00:00:{:02x}", index + 1)));
         }
         add("-chardev", format!("socket,id=serial,server=off,path={}", socket("serial")?));
-        add("-serial", "chardev:serial".into());
+        // Without a port nobody is at the other end, but QEMU connects to us all the same.
+        add("-serial", if self.serial { "chardev:serial" } else { "none" }.into());
         add("-chardev", format!("socket,id=qmp,server=off,path={}", socket("qmp")?));
         add("-mon", "chardev=qmp,mode=control".into());
         Ok(all)

@@ -14,6 +14,9 @@ use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
 
+/// Where a PC's screen has its characters in text mode.
+const TEXT_SCREEN: u64 = 0xb_8000;
+
 /// A running unit. Dropping it pulls the power cord.
 #[derive(Debug)]
 pub struct Unit {
@@ -25,7 +28,7 @@ pub struct Unit {
     ports: Vec<PortId>,
     started: Instant,
     /// Sockets and firmware variables; goes with the unit.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Unit {
@@ -38,7 +41,7 @@ impl Unit {
         started: Instant,
         folder: TempDir,
     ) -> Self {
-        Self { name, process, serial, keyboard, qmp, ports, started, _folder: folder }
+        Self { name, process, serial, keyboard, qmp, ports, started, folder }
     }
 
     /// Its name in logs.
@@ -109,6 +112,21 @@ impl Unit {
     /// When QEMU cannot write it.
     pub fn screenshot(&mut self, path: &std::path::Path) -> Result<()> {
         self.qmp.execute("screendump", &json!({ "filename": path })).map(|_| ())
+    }
+
+    /// The characters of a screen in text mode, 25 rows of 80.
+    ///
+    /// # Errors
+    /// When QEMU does not give them.
+    pub fn screen_text(&mut self) -> Result<String> {
+        let file = self.folder.path().join("screen");
+        let place = json!({ "val": TEXT_SCREEN, "size": 2 * 80 * 25, "filename": file });
+        self.qmp.execute("pmemsave", &place)?;
+        let cells = std::fs::read(&file).context("reading what the screen shows")?;
+        // Each character is followed by its colours.
+        let characters: Vec<u8> = cells.iter().copied().step_by(2).collect();
+        let rows = characters.chunks(80).map(|row| String::from_utf8_lossy(row).trim_end().to_owned());
+        Ok(rows.collect::<Vec<_>>().join("\n"))
     }
 
     /// Waits until the unit has switched itself off.

@@ -1,15 +1,13 @@
 //! A whole disk: partition table, slot table, slots, EFI system partitions.
 
 use anyhow::bail;
-use evener_disk::{Blocks, Lba, PartitionMap, Role, SECTOR, Slot, Source};
+use evener_disk::{Blocks, PartitionMap, Role, Slot, Source};
 use evener_formats::fat16::extract;
-use evener_layout::NO_BIOS_LOADER;
 use evener_manifest::{Keyset, Part};
 use evener_recipes::{hex, sha256};
 use evener_slot_table::{CopyState, Failure, Loaded, SlotRecord, SlotState, load};
 
-use super::Report;
-use super::firmware;
+use super::{Report, bios, firmware};
 
 /// Where the loader lies on an EFI system partition.
 const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
@@ -25,7 +23,6 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
     };
     partition_table(report, &map);
     backup_table(report, &map, disk);
-    boot_code(report, disk);
     let loaded = map.window(&mut *disk, Role::SlotTable).map(|mut window| load(&mut window));
     if let Some(loaded) = &loaded {
         slot_table(report, loaded);
@@ -57,8 +54,9 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
         report.line(role.to_string());
         esp(report, &map, disk, role, loader.as_ref());
     }
+    bios::loader(report, &map, disk);
     report.leave_out("conf and data, which a unit writes itself");
-    report.leave_out("other files on the EFI system partitions, the BIOS boot partition, unused sectors");
+    report.leave_out("other files on the EFI system partitions, unused sectors");
     Ok(())
 }
 
@@ -72,16 +70,6 @@ fn backup_table<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B
                 report.fault("partition table: the backup copy differs from the primary one");
             }
         }
-    }
-}
-
-/// What a BIOS would run.
-fn boot_code<B: Blocks>(report: &mut Report, disk: &mut B) {
-    let mut sector = [0; SECTOR];
-    if disk.read(Lba(0), &mut sector).is_err() {
-        report.fault("boot sector: cannot be read");
-    } else if !sector.starts_with(&NO_BIOS_LOADER) || !sector.ends_with(&[0x55, 0xaa]) {
-        report.fault("boot sector: its code is not Evener's");
     }
 }
 

@@ -18,6 +18,13 @@ struct Bench {
     key: SigningKey,
 }
 
+fn loader_bios() -> Bytes {
+    let mut file = vec![0; evener_stage2::STAGE2_AT + 4096];
+    file[0] = 0xfa;
+    evener_stage2::seal(&mut file, Version([3, 2, 1, 0])).unwrap();
+    file.into()
+}
+
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -71,7 +78,8 @@ impl Bench {
         let (parts, _) = self.parts();
         let [kernel, rootfs, loader_uefi] = [0, 1, 2].map(|n: usize| parts[n].1.clone());
         let firmware = Firmware { area, kernel, rootfs, facts };
-        Disk { sectors: 320 * 2048, loader_uefi, firmware, data: Sparse::new(1 << 20) }.build().unwrap()
+        let (sectors, data) = (320 * 2048, Sparse::new(1 << 20));
+        Disk { sectors, loader_uefi, loader_bios: loader_bios(), firmware, data }.build().unwrap()
     }
 
     fn file(&self, name: &str, content: &Sparse) -> PathBuf {
@@ -161,6 +169,9 @@ fn raw_and_qcow2_disks_tell_the_same() {
         "slot B         empty",
         "slot R (rescue)",
         "the one that the firmware brings",
+        "copy 0         version 3.2.1, 4096 bytes, CRC right",
+        "copy 1         version 3.2.1, 4096 bytes, CRC right",
+        "boot code      the one that came with the loader",
         "no fault found",
     ] {
         assert!(text.contains(words), "{words} in\n{text}");
@@ -182,7 +193,11 @@ fn damage_on_a_disk_is_named_by_its_place() {
         (at(Role::EspB) + 106 * 512, "esp-b: its loader"),
         (512 + 16, "partition table: the primary copy"),
         (320 * 2048 * 512 - 512 + 60, "partition table: the backup copy is damaged"),
-        (10, "boot sector: its code"),
+        (10, "boot sector: its code is not the one"),
+        (433, "boot sector: its code does not look for the loader in bios-boot"),
+        (511, "boot sector: it has no signature"),
+        (at(Role::BiosBoot) + 100, "BIOS loader: copy 0: the checksum"),
+        (at(Role::BiosBoot) + (512 << 10) + 1, "BIOS loader: copy 1: no BIOS loader"),
         (at(Role::SlotTable) + (2 << 20) + 50, "slot table: copy 2 not valid"),
     ] {
         let path = bench.file("d.raw", &disk);

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "starts chromedriver on the developer's machine")]
 
 mod below_floor;
+mod bios;
 mod browser;
 mod corruption;
 mod damaged_data;
@@ -40,6 +41,11 @@ use evener_slot_table::{SlotTable, load, store};
 const SERVE_WITHIN: Duration = Duration::from_secs(120);
 /// The service of most tests.
 const SERVICE: SocketAddrV4 = SocketAddrV4::new(UNIT, 80);
+
+/// Whether everything is to be tried: `make prove`.
+fn all() -> bool {
+    std::env::var("EVENER_PROVE").is_ok_and(|what| what == "all")
+}
 
 /// Boots the image on `network`, told by medium to use `servers` of its servers, and waits until the service
 /// answers.

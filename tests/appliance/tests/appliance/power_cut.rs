@@ -18,17 +18,14 @@ use serde_json::{Value, json};
 use update::{Phase, Update};
 use victim::{Cut, Victim};
 
+use crate::all;
+
 /// A cut that was to happen at a certain write happens after this time if there is no such write.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The same while the unit boots.
 const BOOT_PATIENCE: Duration = Duration::from_secs(15);
 /// Servers that do the work.
 const SERVERS: usize = 2;
-
-/// Whether everything is to be tried.
-fn all() -> bool {
-    std::env::var("EVENER_PROVE").is_ok_and(|what| what == "all")
-}
 
 #[test]
 fn a_unit_whose_cord_is_pulled_at_boot_or_in_a_change_has_the_old_or_the_new_settings() {

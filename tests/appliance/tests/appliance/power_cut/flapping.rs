@@ -12,8 +12,8 @@ use evener_disk::{Role, Slot};
 use evener_lab::Random;
 use serde_json::{Value, json};
 
-use super::all;
 use super::victim::Victim;
+use crate::all;
 
 /// Boots without health that make the loader give a firmware up.
 const BOOTS: usize = 5;

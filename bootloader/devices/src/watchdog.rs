@@ -6,35 +6,48 @@
 //! TCO registers behind the SMBus function are not covered.
 
 /// From here to the reset, unless somebody feeds the dog. Linux and init need a fraction of it.
-pub(crate) const SECONDS: u16 = 120;
+pub const SECONDS: u16 = 120;
 
 /// A PCI function below one root bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Function {
-    pub(crate) bus: u8,
-    pub(crate) device: u8,
-    pub(crate) function: u8,
+pub struct Function {
+    /// Bus, 0 to 255.
+    pub bus: u8,
+    /// Device, 0 to 31.
+    pub device: u8,
+    /// Function, 0 to 7.
+    pub function: u8,
 }
 
 /// What the watchdogs need of the machine. A missing device reads as all ones.
 ///
 /// Memory addresses are below 4 GiB, I/O addresses are ports.
-pub(crate) trait Bus {
+pub trait Bus {
+    /// Reads a byte of configuration space.
     fn config_read8(&mut self, at: Function, register: u8) -> u8;
+    /// Reads two bytes of configuration space; `register` is even.
     fn config_read16(&mut self, at: Function, register: u8) -> u16;
+    /// Reads four bytes of configuration space; `register` is a multiple of four.
     fn config_read32(&mut self, at: Function, register: u8) -> u32;
+    /// Writes a byte of configuration space.
     fn config_write8(&mut self, at: Function, register: u8, value: u8);
+    /// Writes two bytes of configuration space; `register` is even.
     fn config_write16(&mut self, at: Function, register: u8, value: u16);
+    /// Reads a device register of four bytes.
     fn memory_read32(&mut self, address: u32) -> u32;
+    /// Writes a device register of two bytes.
     fn memory_write16(&mut self, address: u32, value: u16);
+    /// Writes a device register of four bytes.
     fn memory_write32(&mut self, address: u32, value: u32);
+    /// Reads a port of two bytes.
     fn io_read16(&mut self, port: u16) -> u16;
+    /// Writes a port of two bytes.
     fn io_write16(&mut self, port: u16, value: u16);
 }
 
 /// A running watchdog and how to stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Armed {
+pub enum Armed {
     /// Intel 6300ESB, which QEMU offers on every machine.
     I6300esb(Function),
     /// The TCO timer; its control register's address.
@@ -42,7 +55,9 @@ pub(crate) enum Armed {
 }
 
 impl Armed {
-    pub(crate) fn name(&self) -> &'static str {
+    /// What it is called on the console.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
         match self {
             Self::I6300esb(_) => "i6300esb",
             Self::Tco(_) => "TCO",
@@ -52,12 +67,12 @@ impl Armed {
 
 /// Starts the first watchdog found below this root bridge. Bus numbers above 0 are behind PCI bridges, which
 /// the few boards with such a device do not use for it.
-pub(crate) fn arm<B: Bus>(bus: &mut B) -> Option<Armed> {
+pub fn arm<B: Bus>(bus: &mut B) -> Option<Armed> {
     functions().find_map(|function| arm_i6300esb(bus, function)).or_else(|| arm_tco(bus))
 }
 
 /// Stops it again: the halt screen must stay.
-pub(crate) fn disarm<B: Bus>(bus: &mut B, armed: &Armed) {
+pub fn disarm<B: Bus>(bus: &mut B, armed: &Armed) {
     match armed {
         Armed::I6300esb(function) => bus.config_write8(*function, ESB_LOCK, 0),
         Armed::Tco(control) => {

@@ -1,4 +1,5 @@
 use super::*;
+use std::vec::Vec;
 
 /// Where a register is; configuration registers are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
