@@ -64,18 +64,18 @@ pub(crate) fn write_unsigned(
 /// [`RecipeError`]; [`RecipeError::Malformed`] when the bundle does not verify with `keyset`.
 pub fn disks(
     shop: &Shop<'_>,
-    board: &Board,
+    boards: &[Board],
     out: &Path,
     bundle: &Path,
     keyset: &[u8],
 ) -> Result<Images, RecipeError> {
     let _guard = lock(shop, &shop.work_folder("")?.join("lock"), "build")?;
-    check_consoles(board)?;
+    check_consoles(boards)?;
     let content = file("reading", bundle, fs::read(bundle))?;
     let firmware = unpack(&content, keyset)
         .map_err(|reason| RecipeError::Malformed { path: bundle.to_owned(), reason })?;
     let data = data::data(shop)?;
-    write_images(shop, board, out, &firmware, data.content)
+    write_images(shop, boards, out, &firmware, &data.content)
 }
 
 fn unpack(content: &[u8], keyset: &[u8]) -> Result<Firmware, String> {
