@@ -1,5 +1,5 @@
 # Every task is in tests/xtask; this file only gives them names that make knows.
-# `make help` lists them.
+# `make help` lists them. `make image BOARD=all` makes the images of every board, BOARD=a,b those of two.
 
 TASKS := run test image unit appliance pictures fmt lint fuzz bench bench-boot bench-size bench-proxy bench-update prove reproduce setup clean
 
@@ -11,7 +11,7 @@ help $(TASKS):
 	@cargo --version > /dev/null || { echo "evener: Rust is missing; install it from https://rustup.rs"; exit 1; }
 	@echo "evener: building the task runner (the first time takes a minute)"
 	@cargo build --quiet --package evener-xtask
-	@exec cargo run --quiet --package evener-xtask -- $@ $(ARGS)
+	@exec cargo run --quiet --package evener-xtask -- $@ $(ARGS) $(if $(BOARD),$(if $(filter image,$@),--board $(BOARD)))
 
 # Rust links with the C compiler, and the task runner, which installs everything else, must be linked first.
 .PHONY: linker

@@ -1,10 +1,11 @@
 //! What a board is: how its firmware boots, its consoles, disk, network ports and watchdog, and the QEMU
 //! machine that imitates it.
 //!
-//! One file a board, `board-support/boards/NAME.toml`. A board never changes the firmware (there is one
-//! bundle for all); it decides which disk images are made (`disk`, and `consoles` must be among those of the
-//! signed command line) and how a test imitates the hardware (`qemu`). The other fields describe the board to
-//! people: loader and system find watchdog, firmware and ports by themselves, on every machine. Text comes
+//! One file a board, `board-support/boards/NAME.toml`; `docs/adding-a-board.md` says how to write one. A board
+//! never changes the firmware (there is one bundle for all); it decides which disk images are made (`disk`;
+//! `consoles` must be among those of the signed command line), what an image that describes its own machine asks
+//! for (`resources`, `network.ports`), and how a test imitates the hardware (`qemu`). The other fields describe the
+//! board to people: loader and system find watchdog, firmware and ports by themselves, on every machine. Text comes
 //! in as an argument; errors name the line, as the TOML parser knows it, and the field.
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+mod field;
 mod qemu;
 pub use qemu::Qemu;
 
@@ -62,12 +64,18 @@ impl fmt::Display for DiskFormat {
     }
 }
 
-/// Which port is number one on the case. The running system does not read it.
+/// Which port is `eth0`. The running system has one rule for every machine (`firmware/net`, `ports`) and does not
+/// read this; it says which part of that rule decides on this board, for whoever labels the ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PortOrder {
-    /// Ascending PCI address.
+    /// Ascending PCI address, whichever driver each port needs.
     PciAddress,
+    /// The machine's own firmware numbers the ports on its main board (SMBIOS type 41, ACPI `_DSM`) as the case
+    /// does; cards in slots follow by PCI address.
+    OnboardIndex,
+    /// As the hypervisor offers its network adapters (`VMBus`), which is the order of the machine's settings.
+    HostOffer,
 }
 
 /// The board's hardware watchdog. The loader looks for every kind it knows, whatever stands here.
@@ -78,7 +86,7 @@ pub enum Watchdog {
     I6300esb,
     /// The TCO timer in Intel chip sets.
     Tco,
-    /// The board has none that the loader knows: a hang before init is not noticed.
+    /// The board has none that the loader knows: a hang before init is not noticed by the machine.
     None,
 }
 
@@ -86,11 +94,11 @@ pub enum Watchdog {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskModel {
-    /// Size in MiB, 320 to 2097152.
+    /// Size of the image in MiB, 320 to 2097152. A larger disk is used whole from the first boot on.
     #[serde(deserialize_with = "disk_mib")]
     pub size_mib: u32,
     /// The image files to write; at least one.
-    #[serde(deserialize_with = "some_formats")]
+    #[serde(deserialize_with = "field::some")]
     pub formats: BTreeSet<DiskFormat>,
 }
 
@@ -108,6 +116,22 @@ impl DiskModel {
 pub struct NetworkModel {
     /// How ports are numbered, for whoever labels them.
     pub order: PortOrder,
+    /// How many there are, 1 to 16; on a hypervisor, how many adapters the image's description asks for.
+    #[serde(deserialize_with = "field::within::<1, 16, _>")]
+    pub ports: u32,
+}
+
+/// Processors and memory: what the machine has at least, and what an image that describes its own machine (OVF) asks
+/// for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// Processors, 1 to 256, the most that the kernel takes.
+    #[serde(deserialize_with = "field::within::<1, 256, _>")]
+    pub cpus: u32,
+    /// Memory in MiB, 256 to 1048576.
+    #[serde(deserialize_with = "field::within::<256, 1_048_576, _>")]
+    pub memory_mib: u32,
 }
 
 /// One board.
@@ -120,11 +144,15 @@ pub struct Board {
     /// What an operator calls it; shown nowhere yet.
     pub title: String,
     /// The firmware kinds that the machine has; at least one. Every image carries the loaders there are.
+    #[serde(deserialize_with = "field::some")]
     pub firmware: BTreeSet<FirmwareKind>,
-    /// Kernel console names in order; the last one is `/dev/console`. At least one.
+    /// Kernel console names in order; the last one that the machine has is `/dev/console`. At least one.
+    #[serde(deserialize_with = "field::some")]
     pub consoles: Vec<String>,
     /// The watchdog that the loader will find.
     pub watchdog: Watchdog,
+    /// Its processors and memory.
+    pub resources: Resources,
     /// Its disk.
     pub disk: DiskModel,
     /// Its network ports.
@@ -139,15 +167,7 @@ impl Board {
     /// # Errors
     /// [`BoardError`] with line, column and field.
     pub fn parse(text: &str) -> Result<Self, BoardError> {
-        let board: Self = toml::from_str(text).map_err(|e| BoardError(e.to_string()))?;
-        for (field, empty) in
-            [("firmware", board.firmware.is_empty()), ("consoles", board.consoles.is_empty())]
-        {
-            if empty {
-                return Err(BoardError(format!("{field}: at least one is needed")));
-            }
-        }
-        Ok(board)
+        toml::from_str(text).map_err(|e| BoardError(e.to_string()))
     }
 }
 
@@ -160,15 +180,6 @@ fn disk_mib<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> 
     Err(serde::de::Error::custom(format!("{mib} MiB is not between {low} and {high}")))
 }
 
-fn some_formats<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeSet<DiskFormat>, D::Error> {
-    let formats = BTreeSet::deserialize(from)?;
-    if formats.is_empty() {
-        Err(serde::de::Error::custom("at least one format is needed"))
-    } else {
-        Ok(formats)
-    }
-}
-
 fn short_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -179,35 +190,4 @@ fn short_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Er
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const QEMU: &str = include_str!("../../boards/qemu.toml");
-
-    #[test]
-    fn the_qemu_board_is_valid() {
-        let board = Board::parse(QEMU).unwrap();
-        assert_eq!(board.name, "qemu");
-        assert_eq!(board.disk.sectors(), 512 * 2048);
-        assert_eq!(board.consoles.last().unwrap(), "ttyS0,115200n8");
-    }
-
-    #[test]
-    fn an_error_names_line_and_field() {
-        for (good, bad, words) in [
-            ("size_mib = 512", "size_mib = 10", ["10 MiB is not between 320", "size_mib"]),
-            ("name = \"qemu\"", "name = \"Q emu\"", ["lower-case", "line 2"]),
-            ("watchdog = \"i6300esb\"\n\n", "watchdog = \"dog\"\n\n", ["unknown variant `dog`", "line 7"]),
-            ("cpus = 2", "cpus = 2\nsockets = 1", ["unknown field `sockets`", "sockets = 1"]),
-            ("formats = [\"raw\", \"qcow2\"]", "formats = []", ["at least one format", "formats"]),
-            ("firmware = [\"uefi\"]", "firmware = []", ["firmware", "at least one"]),
-            ("memory_mib = 512", "memory_mib = 12", ["12 is not between 64", "memory_mib"]),
-            ("title = ", "titel = ", ["unknown field `titel`", "line 3"]),
-        ] {
-            let text = QEMU.replace(good, bad);
-            assert_ne!(text, QEMU, "{good}");
-            let error = Board::parse(&text).unwrap_err().to_string();
-            assert!(words.iter().all(|w| error.contains(w)), "{bad}: {error}");
-        }
-    }
-}
+mod tests;

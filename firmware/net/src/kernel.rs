@@ -73,6 +73,7 @@ impl Kernel {
         let set_link = |message| self.handle.link().set(message).execute();
         let by_index = LinkUnspec::new_with_index;
         match change {
+            Change::Name(index, name) => set_link(by_index(index).name(name.to_string()).build()).await,
             Change::Down(index) => set_link(by_index(index).down().build()).await,
             Change::Up(index) => set_link(by_index(index).up().build()).await,
             Change::Mtu(index, mtu) => set_link(by_index(index).mtu(mtu.into()).build()).await,

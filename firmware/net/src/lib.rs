@@ -5,6 +5,9 @@
 //! leases are kept (`memory.rs`), so this service may be killed at any moment, and its next life finds the network
 //! as it was and goes on. What an interface has is left to it until its search for an address has a result.
 //!
+//! Interfaces are numbered by where their ports are, not as the kernel's drivers happened to find them, and those that
+//! only follow another one are left alone (`ports.rs`).
+//!
 //! In rescue mode it takes on no address of a virtual service: whoever serves in its stead may have it.
 //!
 //! Without the file [`evener_api::net::OWN_NETWORK`] it only looks: on a developer's machine the network belongs
@@ -20,6 +23,7 @@ mod kernel;
 mod memory;
 mod network;
 mod plan;
+mod ports;
 mod settings;
 mod status;
 

@@ -5,6 +5,7 @@ use crate::arp::Arp;
 use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::plan::{self, Acquired, Actual, Change, Link, Placed, Wanted};
+use crate::ports::Known;
 use crate::settings::Settings;
 use crate::status::status;
 use evener_api::control::Snapshot;
@@ -15,11 +16,13 @@ use evener_sys::packet::PacketSocket;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval, sleep_until, timeout};
+
+mod look;
 
 /// Time that control gets to say what the network should be, before the unit goes by what it finds. Meanwhile
 /// DHCP is asked already, but nothing is made of the answer: the settings may know better.
@@ -37,6 +40,9 @@ const MOST_FAILURES: u32 = 3;
 /// Pause between two signs that this loop goes round, and the time without one after which heartbeats pause.
 const MARK_EVERY: Duration = Duration::from_secs(1);
 const MARK_WITHIN: Duration = Duration::from_secs(12);
+
+/// Where the kernel shows its devices.
+const SYSFS: &str = "/sys";
 
 /// A search for an address that is under way on an interface.
 #[derive(Debug)]
@@ -69,6 +75,7 @@ pub(crate) struct Network {
     role: Role,
     status: watch::Sender<Arc<NetStatus>>,
     folders: Folders,
+    ports: Known,
     settings: Option<Settings>,
     searches: BTreeMap<String, Search>,
     refused: Vec<Change>,
@@ -92,6 +99,7 @@ impl Network {
             kernel,
             role,
             status,
+            ports: Known::new(Path::new(SYSFS), &folders.leases),
             folders,
             settings: None,
             searches: BTreeMap::new(),
@@ -173,21 +181,15 @@ impl Network {
 
     /// One round: read, search, change, publish. Whether something has to be tried again.
     async fn agree(&mut self, may_wait: bool) -> bool {
-        let actual = match timeout(KERNEL_ANSWERS_WITHIN, self.kernel.read()).await {
-            Ok(Ok(actual)) => actual,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the kernel does not tell its network");
-                self.failures += 1;
-                return true;
-            }
-            Err(_) => {
-                tracing::error!("the kernel does not answer");
-                self.failures += 1;
-                return true;
-            }
+        let Some((actual, refused)) = self.look().await else {
+            self.failures += 1;
+            return true;
         };
-        let wanted =
-            if self.role.is_ours { self.improve(&actual, may_wait).await } else { Some(Wanted::default()) };
+        let wanted = if self.role.is_ours {
+            self.improve(&actual, refused, may_wait).await
+        } else {
+            Some(Wanted::default())
+        };
         let Some(wanted) = wanted else {
             tracing::error!("the kernel does not answer a request for a change");
             self.failures += 1;
@@ -203,14 +205,16 @@ impl Network {
         !self.refused.is_empty()
     }
 
-    /// What the network should be, after an attempt to make it so; `None` when the kernel does not answer.
-    async fn improve(&mut self, actual: &Actual, may_wait: bool) -> Option<Wanted> {
+    /// What the network should be, after an attempt to make it so; `None` when the kernel does not answer. `refused` has
+    /// what it did not take in this round so far.
+    async fn improve(&mut self, actual: &Actual, mut refused: Vec<Change>, may_wait: bool) -> Option<Wanted> {
         let mut settings = self.settings.clone().unwrap_or_default();
         if !self.role.serves {
             settings.service_addresses.clear();
         }
         self.search(&settings, &actual.links);
         if self.settings.is_none() && may_wait {
+            self.refused = refused;
             return self.begin(&settings.interfaces(), &actual.links).await.map(|()| Wanted::default());
         }
         let acquired = self
@@ -218,7 +222,6 @@ impl Network {
             .iter()
             .filter_map(|(name, search)| Some((name.clone(), search.found.borrow().clone()?)));
         let wanted = plan::wanted(&settings, &actual.links, &acquired.collect());
-        let mut refused = Vec::new();
         for change in plan::changes(actual, &wanted) {
             let words = change.in_words(&actual.links);
             match self.make(change).await? {

@@ -1,5 +1,6 @@
 //! What the network should be, and what has to change for it. Pure.
 
+use crate::ports::Name;
 use crate::settings::Settings;
 use evener_api::net::AddressOrigin;
 use evener_config::Ipv4Setup;
@@ -41,6 +42,16 @@ pub(crate) struct Actual {
     pub(crate) links: Vec<Link>,
     pub(crate) addresses: Vec<Placed>,
     pub(crate) routes: Vec<Route>,
+}
+
+impl Actual {
+    /// Leaves out these interfaces and all they have: they are not ours to change, nor to use.
+    pub(crate) fn without(mut self, is_left_alone: impl Fn(u32) -> bool) -> Self {
+        self.links.retain(|link| !is_left_alone(link.index));
+        self.addresses.retain(|placed| !is_left_alone(placed.index));
+        self.routes.retain(|route| !is_left_alone(route.index));
+        self
+    }
 }
 
 /// What was found for an interface by DHCP or in its place.
@@ -157,6 +168,7 @@ fn network(address: Ipv4Addr, prefix: u8) -> u32 {
 /// One thing to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
+    Name(u32, Name),
     Down(u32),
     Mtu(u32, u16),
     Up(u32),
@@ -174,6 +186,7 @@ impl Change {
             link.map_or_else(|| format!("interface {index}"), |link| link.name.clone())
         };
         match self {
+            Self::Name(index, to) => format!("{} becomes {to}", name(*index)),
             Self::Down(index) => format!("{} down", name(*index)),
             Self::Mtu(index, mtu) => format!("{} with an MTU of {mtu}", name(*index)),
             Self::Up(index) => format!("{} up", name(*index)),

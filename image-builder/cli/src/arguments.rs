@@ -8,7 +8,7 @@ pub(crate) const USAGE: &str = "\
 evener-image: builds, explains and checks Evener's firmware and disk images
 
 usage:
-  evener-image build --board NAME [options]   firmware bundle and disk images
+  evener-image build --board NAME [options]   firmware bundle and disk images of a board, of several (A,B), or of `all`
       --out DIR            where they go (default: out/ in the source tree)
       --sign-with FILE     secret key (default: the development key, made on first use)
       --sign-for PUB       leave the signature out, because this key is on another machine; no disk images

@@ -103,7 +103,7 @@ fn build_kernel(order: &Build) -> anyhow::Result<bool> {
 fn build_images(order: &Build) -> anyhow::Result<bool> {
     let console = Console::new();
     let shop = shop(&console, order)?;
-    let board = read_board(&shop.workspace, &order.board)?;
+    let boards = read_boards(&shop.workspace, &order.board)?;
     let key = keys::choose(order, &console)?;
     let keyset = keys::keyset(order, &key, &shop.workspace)?;
     let out = order.out.clone().unwrap_or_else(|| shop.workspace.join("out"));
@@ -111,7 +111,7 @@ fn build_images(order: &Build) -> anyhow::Result<bool> {
     let images = build(
         &shop,
         &Order {
-            board: &board,
+            boards: &boards,
             out: &out,
             signer: key.signer(),
             keyset: &keyset,
@@ -130,11 +130,11 @@ fn build_images(order: &Build) -> anyhow::Result<bool> {
 fn build_disks(order: &Disk) -> anyhow::Result<bool> {
     let console = Console::new();
     let shop = shop(&console, &Build::default())?;
-    let board = read_board(&shop.workspace, &order.board)?;
+    let boards = read_boards(&shop.workspace, &order.board)?;
     let entries: Vec<_> = keys::known(order.key.as_deref())?.iter().map(PublicKey::entry).collect();
     let keyset = emit_keyset(false, entries.get(..MAX_KEYS).unwrap_or(&entries))?;
     let out = order.out.clone().unwrap_or_else(|| shop.workspace.join("out"));
-    tell(&disks(&shop, &board, &out, &order.bundle, &keyset)?)?;
+    tell(&disks(&shop, &boards, &out, &order.bundle, &keyset)?)?;
     Ok(true)
 }
 
@@ -162,11 +162,41 @@ fn tell(images: &Images) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_board(workspace: &Path, name: &str) -> anyhow::Result<Board> {
-    let path = workspace.join("board-support/boards").join(format!("{name}.toml"));
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("no board \"{name}\": reading {}", path.display()))?;
-    Board::parse(&text).with_context(|| path.display().to_string())
+/// The boards that `names` asks for: one, several with commas between them, or `all`.
+fn read_boards(workspace: &Path, names: &str) -> anyhow::Result<Vec<Board>> {
+    let folder = workspace.join("board-support/boards");
+    let known = known_boards(&folder)?;
+    let asked: Vec<&str> = match names {
+        "all" => known.iter().map(String::as_str).collect(),
+        names => names.split(',').collect(),
+    };
+    let mut boards = Vec::new();
+    for name in asked {
+        anyhow::ensure!(
+            known.iter().any(|k| k == name),
+            "no board \"{name}\"; there are {}",
+            known.join(", ")
+        );
+        let path = folder.join(format!("{name}.toml"));
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let board = Board::parse(&text).with_context(|| path.display().to_string())?;
+        // Two boards of one name would write over each other's images.
+        anyhow::ensure!(board.name == name, "{}: it calls itself \"{}\"", path.display(), board.name);
+        boards.push(board);
+    }
+    Ok(boards)
+}
+
+fn known_boards(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn inspect_file(file: &Path, key: Option<&Path>) -> anyhow::Result<bool> {

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use bytes::Bytes;
 use evener_board::{Board, DiskFormat};
@@ -21,8 +22,8 @@ use crate::{kernel, supply, toolchain};
 /// What to build.
 #[derive(Debug)]
 pub struct Order<'a> {
-    /// For which board.
-    pub board: &'a Board,
+    /// For which boards. The firmware is one for all; each has disks of its own.
+    pub boards: &'a [Board],
     /// Where the files go.
     pub out: &'a Path,
     /// Who signs. What is signed elsewhere is written as a bundle without disks.
@@ -55,7 +56,7 @@ pub struct Images {
 pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> {
     let _guard = lock(shop, &shop.work_folder("")?.join("lock"), "build")?;
 
-    check_consoles(order.board)?;
+    check_consoles(order.boards)?;
     let tools = toolchain::here()?;
     toolchain::check(shop, &tools)?;
     let policy = Policy::read(&shop.workspace)?;
@@ -94,50 +95,75 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         key.public().id(),
     ));
     let content = DiskContent { firmware: &firmware, loader_bios: parts.loader_bios, data: parts.data };
-    let images = write_images(shop, order.board, order.out, &content)?;
+    let images = write_images(shop, order.boards, order.out, &content)?;
     Ok(Images { documents, ..images })
 }
 
 /// The command line is signed and the same for all boards, so a board cannot ask for a console that
 /// is not in it.
-pub(crate) fn check_consoles(board: &Board) -> Result<(), RecipeError> {
-    let missing = board.consoles.iter().find(|c| !TEMPLATE_CONSOLES.contains(&c.as_str()));
-    missing.map_or(Ok(()), |console| {
-        Err(RecipeError::Malformed {
-            path: format!("board-support/boards/{}.toml", board.name).into(),
-            reason: format!("consoles: {console} is not on the signed command line ({TEMPLATE_CONSOLES:?})"),
-        })
-    })
+pub(crate) fn check_consoles(boards: &[Board]) -> Result<(), RecipeError> {
+    for board in boards {
+        if let Some(console) = board.consoles.iter().find(|c| !TEMPLATE_CONSOLES.contains(&c.as_str())) {
+            return Err(RecipeError::Malformed {
+                path: format!("board-support/boards/{}.toml", board.name).into(),
+                reason: format!(
+                    "consoles: {console} is not on the signed command line ({TEMPLATE_CONSOLES:?})"
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Writes bundle and disks into `out`, unless they are there as they were last written.
 pub(crate) fn write_images(
     shop: &Shop<'_>,
-    board: &Board,
+    boards: &[Board],
     out: &Path,
     content: &DiskContent<'_>,
 ) -> Result<Images, RecipeError> {
     let firmware = content.firmware;
     let out = make_folder(out.to_owned())?;
-    let bundle_path = out.join(format!("evener-{}.evfw", firmware.version));
-    let disk_path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
-    let disks: Vec<PathBuf> = board.disk.formats.iter().map(disk_path).collect();
-    let images = Images { bundle: bundle_path, disks, documents: Vec::new(), sizes: sizes(&firmware.parts) };
-
-    let key = key(&own_code()?, board, content);
-    let stamp = shop.work_folder("stamp")?.join(&board.name);
-    if fs::read_to_string(&stamp).is_ok_and(|before| before == state(&key, &images)) {
+    let code = own_code()?;
+    let bundle = out.join(format!("evener-{}.evfw", firmware.version));
+    let bundle_key = Key::of_code("evener-bundle-1", &code).with("area", &firmware.area).finish();
+    let mut wrote = unless_there(shop, "bundle", &bundle_key, slice::from_ref(&bundle), || {
+        write_bundle(&bundle, firmware)
+    })?;
+    let mut disks = Vec::new();
+    for board in boards {
+        let path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
+        let files: Vec<PathBuf> = board.disk.formats.iter().map(path).collect();
+        wrote |=
+            unless_there(shop, &format!("disk-{}", board.name), &key(&code, board, content), &files, || {
+                let disk = lay_out(board, content)?;
+                board.disk.formats.iter().try_for_each(|format| write_format(&path(format), *format, &disk))
+            })?;
+        disks.extend(files);
+    }
+    if !wrote {
         shop.reporter.say("images: unchanged");
-        return Ok(images);
     }
-    shop.reporter.say("images: writing");
-    write_bundle(&images.bundle, firmware)?;
-    let disk = lay_out(board, content)?;
-    for format in &board.disk.formats {
-        write_format(&disk_path(format), *format, &disk)?;
+    Ok(Images { bundle, disks, documents: Vec::new(), sizes: sizes(&firmware.parts) })
+}
+
+/// Has `write` make `files`, unless they are there as it last made them from what `key` stands for. Whether it had to.
+fn unless_there(
+    shop: &Shop<'_>,
+    name: &str,
+    key: &str,
+    files: &[PathBuf],
+    write: impl FnOnce() -> Result<(), RecipeError>,
+) -> Result<bool, RecipeError> {
+    let stamp = shop.work_folder("stamp")?.join(name);
+    if fs::read_to_string(&stamp).is_ok_and(|before| before == state(key, files)) {
+        return Ok(false);
     }
-    write_whole(&stamp, state(&key, &images).as_bytes())?;
-    Ok(images)
+    let names: Vec<_> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    shop.reporter.say(&format!("images: writing {}", names.join(", ")));
+    write()?;
+    write_whole(&stamp, state(key, files).as_bytes())?;
+    Ok(true)
 }
 
 /// Writes the firmware as the file that units install; whole or not at all.
@@ -225,9 +251,9 @@ fn name_of(kind: PartKind) -> &'static str {
 
 /// The key and what is on the disk now. A file that somebody booted from, and so changed, is
 /// written again.
-fn state(key: &str, images: &Images) -> String {
+fn state(key: &str, files: &[PathBuf]) -> String {
     let mut state = key.to_owned();
-    for path in images.disks.iter().chain([&images.bundle]) {
+    for path in files {
         let about = fs::metadata(path).map(|m| (m.len(), m.ino(), m.mtime(), m.mtime_nsec()));
         state.push_str(&format!("\n{} {:?}", path.display(), about.ok()));
     }

@@ -68,20 +68,20 @@ pub(crate) fn write_unsigned(
 /// [`RecipeError`]; [`RecipeError::Malformed`] when the bundle does not verify with `keyset`.
 pub fn disks(
     shop: &Shop<'_>,
-    board: &Board,
+    boards: &[Board],
     out: &Path,
     bundle: &Path,
     keyset: &[u8],
 ) -> Result<Images, RecipeError> {
     let _guard = lock(shop, &shop.work_folder("")?.join("lock"), "build")?;
-    check_consoles(board)?;
+    check_consoles(boards)?;
     let content = file("reading", bundle, fs::read(bundle))?;
     let firmware = unpack(&content, keyset)
         .map_err(|reason| RecipeError::Malformed { path: bundle.to_owned(), reason })?;
     let loader_bios = bios_loader(bundle, firmware.version);
     let loader_bios = file("reading", &loader_bios, fs::read(&loader_bios))?.into();
     let data = data::data(shop)?.content;
-    write_images(shop, board, out, &DiskContent { firmware: &firmware, loader_bios, data })
+    write_images(shop, boards, out, &DiskContent { firmware: &firmware, loader_bios, data })
 }
 
 /// The BIOS loader's file beside `bundle`.

@@ -361,11 +361,15 @@ fn unchanged_images_are_left_alone_and_changed_ones_written_again() {
     let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
     let firmware = some_firmware(&place);
     let out = place.path("out");
-    let write = || image::write_images(&shop, &board, &out, &content(&firmware)).unwrap();
+    let boards = [board];
+    let write = || image::write_images(&shop, &boards, &out, &content(&firmware)).unwrap();
     let said = || place.listener.0.borrow_mut().drain(..).collect::<Vec<_>>().join(" ");
 
     let images = write();
-    assert_eq!(said(), "images: writing");
+    assert_eq!(
+        said(),
+        "images: writing evener-1.0.0.evfw images: writing evener-qemu.raw, evener-qemu.qcow2"
+    );
     assert_eq!(images.bundle.file_name().unwrap(), "evener-1.0.0.evfw");
     let start = || {
         let mut start = vec![0; 1 << 20];
@@ -380,8 +384,45 @@ fn unchanged_images_are_left_alone_and_changed_ones_written_again() {
     std::os::unix::fs::FileExt::write_all_at(&disk, b"boot", 4096).unwrap();
     assert_ne!(start(), before);
     write();
-    assert_eq!(said(), "images: writing");
+    assert_eq!(said(), "images: writing evener-qemu.raw, evener-qemu.qcow2");
     assert_eq!(start(), before);
+}
+
+/// Every board of this source tree.
+fn boards() -> Vec<Board> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-support/boards");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut boards: Vec<Board> =
+        paths.map(|path| Board::parse(&fs::read_to_string(path).unwrap()).unwrap()).collect();
+    boards.sort_by(|a, b| a.name.cmp(&b.name));
+    boards
+}
+
+#[test]
+fn the_images_of_all_boards_are_written_at_once_and_carry_one_firmware() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let firmware = some_firmware(&place);
+    let boards = boards();
+    assert!(boards.len() >= 8);
+    image::check_consoles(&boards).unwrap();
+    let out = place.path("out");
+    let write = || image::write_images(&shop, &boards, &out, &content(&firmware)).unwrap();
+    let images = write();
+    assert_eq!(images.disks.len(), boards.iter().map(|board| board.disk.formats.len()).sum::<usize>());
+    let all = images.disks.iter().chain([&images.bundle]).map(|path| fs::metadata(path).unwrap().len());
+    assert!(all.into_iter().all(|length| length > 0));
+    place.listener.0.borrow_mut().clear();
+    write();
+    assert_eq!(*place.listener.0.borrow(), ["images: unchanged"]);
+}
+
+#[test]
+fn a_console_that_is_not_on_the_signed_command_line_is_refused_with_its_board() {
+    let mut boards = boards();
+    boards[1].consoles.push("ttyS1,9600n8".to_owned());
+    let refused = image::check_consoles(&boards).unwrap_err().to_string();
+    assert!(refused.contains("boards/azure.toml") && refused.contains("ttyS1,9600n8"), "{refused}");
 }
 
 /// Parts small enough to be made up.
@@ -466,10 +507,11 @@ fn disks_come_from_a_signed_bundle_as_from_a_build() {
     let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
     let bundle = place.path("given.evfw");
     write_bundle(&bundle, &firmware).unwrap();
-    let lonely = disks(&shop, &board, &place.path("out"), &bundle, &keyset).unwrap_err();
+    let lonely =
+        disks(&shop, std::slice::from_ref(&board), &place.path("out"), &bundle, &keyset).unwrap_err();
     assert!(lonely.to_string().contains("evener-1.0.0.bios-loader"), "{lonely}");
     fs::write(place.path("evener-1.0.0.bios-loader"), some_loader_bios()).unwrap();
-    let images = disks(&shop, &board, &place.path("out"), &bundle, &keyset).unwrap();
+    let images = disks(&shop, std::slice::from_ref(&board), &place.path("out"), &bundle, &keyset).unwrap();
     let content = DiskContent { data: data::data(&shop).unwrap().content, ..content(&firmware) };
     let expected = place.path("expected");
     let format = *board.disk.formats.last().unwrap();
@@ -478,6 +520,7 @@ fn disks_come_from_a_signed_bundle_as_from_a_build() {
     assert_eq!(fs::read(&images.bundle).unwrap(), fs::read(&bundle).unwrap());
 
     let stranger = keys.create("stranger", true).unwrap().keyset(false).unwrap();
-    let refused = disks(&shop, &board, &place.path("out"), &bundle, &stranger).unwrap_err();
+    let refused =
+        disks(&shop, std::slice::from_ref(&board), &place.path("out"), &bundle, &stranger).unwrap_err();
     assert!(refused.to_string().contains("given.evfw: manifest: signed with a key that is not trusted"));
 }

@@ -29,7 +29,7 @@ use steps::Journal;
 const TASKS: [(&str, &str); 16] = [
     ("run", "build the image, boot it in QEMU with two demo web servers behind it (--keep: keep its disk)"),
     ("test", "everything that CI runs: format, lints, unit tests, image, tests of the booted image"),
-    ("image", "build the signed firmware and its disk images into out/"),
+    ("image", "build the signed firmware and its disk images into out/ (BOARD=all: those of every board)"),
     ("unit", "the tests that need no image"),
     ("appliance", "the tests of the booted image"),
     ("pictures", "take the pictures in docs/pictures anew, from the booted image"),

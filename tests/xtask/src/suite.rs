@@ -79,14 +79,16 @@ pub(crate) fn format(journal: &mut Journal, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Builds the signed firmware and its disk images. The builder tells what it is doing by itself.
+/// Builds the signed firmware and its disk images, those of the tests' board unless `extra` names others. The builder
+/// tells what it is doing by itself.
 pub(crate) fn image(journal: &mut Journal, paths: &Paths, extra: &[String]) -> Result<()> {
     journal.step("image builder", cargo(paths).args(["build", "--package", "evener-image"]))?;
     journal.say("image: steps, times and logs are the builder's own");
     let mut builder = cargo(paths);
-    builder
-        .args(["run", "--quiet", "--package", "evener-image", "--", "build", "--board", "qemu"])
-        .args(extra);
+    builder.args(["run", "--quiet", "--package", "evener-image", "--", "build"]).args(extra);
+    if !extra.iter().any(|word| word == "--board" || word.starts_with("--board=")) {
+        builder.args(["--board", "qemu"]);
+    }
     let status = builder.status()?;
     if !status.success() {
         bail!("the image was not built ({status})");

@@ -53,6 +53,7 @@ fn after(actual: &Actual, changes: &[Change]) -> Actual {
     let mut after = actual.clone();
     for change in changes {
         match *change {
+            Change::Name(index, name) => by_index(&mut after, index).name = name.to_string(),
             Change::Down(index) => by_index(&mut after, index).is_up = false,
             Change::Up(index) => by_index(&mut after, index).is_up = true,
             Change::Mtu(index, mtu) => by_index(&mut after, index).mtu = mtu.into(),
@@ -194,8 +195,22 @@ fn an_interface_that_is_not_there_is_waited_for() {
 }
 
 #[test]
+fn what_is_left_alone_is_neither_taken_down_nor_emptied() {
+    let actual = Actual {
+        links: links(),
+        addresses: vec![placed(3, "192.0.2.7/24"), placed(3, "2001:db8::7/64")],
+        routes: vec![Route { index: 3, gateway: Ipv4Addr::new(192, 0, 2, 1) }],
+    };
+    let wanted = |actual: &Actual| wanted(&Settings::default(), &actual.links, &nothing_found());
+    assert_eq!(changes(&actual, &wanted(&actual)).len(), 4, "a port that nobody set is");
+    let without = actual.without(|index| index == 3);
+    assert_eq!(changes(&without, &wanted(&without)), []);
+}
+
+#[test]
 fn a_change_is_told_in_words() {
     let words = |change: Change| change.in_words(&links());
+    assert_eq!(words(Change::Name(3, Name::Follower(0))), "eth1 becomes vf-eth0");
     assert_eq!(words(Change::AddAddress(placed(2, "10.0.2.15/24"))), "10.0.2.15/24 on eth0");
     assert_eq!(words(Change::RemoveAddress(placed(9, "10.0.2.15/24"))), "10.0.2.15/24 off interface 9");
     let route = Route { index: 3, gateway: Ipv4Addr::new(10, 0, 2, 2) };

@@ -114,4 +114,61 @@ mod tests {
         let places: Vec<&str> = unmet.iter().map(|u| u.place.as_str()).collect();
         assert_eq!(places, ["base.config:2", "base.config:3"]);
     }
+
+    /// What each board cannot do without. A release that drops one drops a board that ran the one before it.
+    const DRIVERS: [(&str, &str); 9] = [
+        ("qemu", "VIRTIO_PCI VIRTIO_BLK VIRTIO_NET SCSI_VIRTIO HW_RANDOM_VIRTIO I6300ESB_WDT"),
+        (
+            "lm2200",
+            "ATA_PIIX SATA_AHCI ATA_GENERIC USB_STORAGE USB_UAS USB_UHCI_HCD USB_EHCI_HCD E1000 E1000E IGB IXGBE \
+             ITCO_WDT SERIAL_8250_CONSOLE",
+        ),
+        (
+            "hyperv-gen1",
+            "HYPERV HYPERV_STORAGE HYPERV_NET HYPERV_UTILS HYPERV_KEYBOARD FB_HYPERV VGA_CONSOLE ATA_PIIX",
+        ),
+        ("hyperv-gen2", "HYPERV_STORAGE HYPERV_NET FB_HYPERV FB_EFI EFI_STUB EFIVAR_FS"),
+        ("vmware", "VMWARE_PVSCSI VMXNET3 FUSION_SPI FUSION_SAS E1000E SATA_AHCI"),
+        (
+            "azure",
+            "HYPERV_NET PCI_HYPERV MLX5_CORE_EN MICROSOFT_MANA BLK_DEV_NVME BLK_DEV_SR UDF_FS ISO9660_FS",
+        ),
+        ("aws", "ENA_ETHERNET BLK_DEV_NVME"),
+        (
+            "oem-x86",
+            "MEGARAID_SAS SCSI_MPT3SAS SATA_AHCI BLK_DEV_NVME TIGON3 R8169 IGB IXGBE I40E USB_HID USB_OHCI_HCD \
+             USB_XHCI_HCD TCG_TIS TCG_CRB ITCO_WDT SP5100_TCO BLK_DEV_SR VFAT_FS",
+        ),
+        ("every one", "IP_VS TLS BONDING VLAN_8021Q DM_VERITY DM_INIT SQUASHFS_ZSTD EXT4_FS"),
+    ];
+
+    fn shipped() -> Vec<Fragment> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../board-support/kernel");
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let fragments = paths.filter(|path| path.extension().is_some_and(|e| e == "config"));
+        fragments
+            .map(|path| Fragment {
+                name: path.file_name().unwrap().to_str().unwrap().to_owned(),
+                text: std::fs::read_to_string(&path).unwrap(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_driver_that_a_board_needs_is_asked_for() {
+        let all: String = shipped().into_iter().map(|fragment| fragment.text).collect();
+        for (board, symbols) in DRIVERS {
+            for symbol in symbols.split_whitespace() {
+                let line = format!("CONFIG_{symbol}=y");
+                assert!(all.lines().any(|asked| asked == line), "{board}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_fragment_opens_with_why_it_is_there() {
+        for Fragment { name, text } in shipped() {
+            assert!(text.starts_with("# ") && setting(text.lines().next().unwrap()).is_none(), "{name}");
+        }
+    }
 }
