@@ -16,6 +16,8 @@ use crate::serial::Serial;
 
 /// Where a PC's screen has its characters in text mode.
 const TEXT_SCREEN: u64 = 0xb_8000;
+/// How long a key stays down, in milliseconds.
+const PRESSED_MS: u32 = 20;
 
 /// A running unit. Dropping it pulls the power cord.
 #[derive(Debug)]
@@ -88,6 +90,15 @@ impl Unit {
         let port = host_port(&table, forward.guest)
             .with_context(|| format!("port {} is not forwarded:\n{table}", forward.guest))?;
         Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    /// Presses keys together, once, on the keyboard that belongs to the screen; they are named as QEMU names them.
+    ///
+    /// # Errors
+    /// When QEMU does not answer, or knows no such key.
+    pub fn press(&mut self, keys: &[&str]) -> Result<()> {
+        let keys: Vec<_> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
+        self.qmp.execute("send-key", &json!({ "keys": keys, "hold-time": PRESSED_MS })).map(|_| ())
     }
 
     /// Presses the reset button.
