@@ -18,7 +18,7 @@ use crate::{low, memory};
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Where lines go and keys come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Console {
     serial: Option<Uart<Machine>>,
     pub(crate) clock: Clock,
@@ -35,7 +35,7 @@ impl Terminal for Console {
     type Timer = Moment;
 
     fn say(&self, line: fmt::Arguments<'_>) {
-        if let Some(mut serial) = self.serial {
+        if let Some(mut serial) = self.serial.as_ref() {
             // A console that refuses text is no reason not to boot.
             let _ = write!(serial, "evener-loader: {line}\r\n");
         }
@@ -47,7 +47,7 @@ impl Terminal for Console {
     fn key(&self) -> Option<u8> {
         let waiting = bios::call(KEYBOARD, Registers { eax: 0x0100, ..Registers::default() });
         if waiting.zero() {
-            return self.serial.and_then(|serial| serial.key());
+            return self.serial.as_ref().and_then(Uart::key);
         }
         let key = bios::call(KEYBOARD, Registers::default());
         Some(key.al())

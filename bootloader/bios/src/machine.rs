@@ -23,7 +23,7 @@ use crate::{low, memory};
 
 /// The machine as the BIOS leaves it.
 pub(crate) struct Pc<'a> {
-    pub(crate) console: Console,
+    pub(crate) console: &'a Console,
     pub(crate) keys: Keys<Moment>,
     pub(crate) map: &'a MemoryMap,
     pub(crate) arena: &'a Arena,
@@ -51,7 +51,7 @@ impl<'a> Machine for Pc<'a> {
     }
 
     fn asked(&mut self, last: bool) -> Option<Asked> {
-        self.keys.asked(&self.console, last)
+        self.keys.asked(self.console, last)
     }
 
     fn start(&mut self, image: &Memory<'a>, bytes: usize, line: &str) -> Result<(), BootCode> {

@@ -60,7 +60,7 @@ fn run(console: &Console, drive: u8, map: &MemoryMap, loader: Version) -> Result
     let keys = Keys::new(console);
     let mut disk = BootDisk::find(drive)?;
     let arena = Arena::new(map.largest());
-    let mut machine = Pc { console: *console, keys, map, arena: &arena };
+    let mut machine = Pc { console, keys, map, arena: &arena };
     let _said = boot(&mut disk, &mut machine, KEYSET, loader);
     Ok(())
 }

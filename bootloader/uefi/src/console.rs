@@ -21,7 +21,7 @@ use crate::port::Machine;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Where lines go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Console {
     /// COM1, if we write to it ourselves.
     direct: Option<Uart<Machine>>,
@@ -47,7 +47,7 @@ impl Terminal for Console {
         if Streams::find().output {
             let _ = system::with_stdout(|out| writeln!(out, "evener-loader: {line}"));
         }
-        if let Some(mut port) = self.direct {
+        if let Some(mut port) = self.direct.as_ref() {
             let _ = write!(port, "evener-loader: {line}\r\n");
         }
     }
@@ -57,7 +57,7 @@ impl Terminal for Console {
         match pressed {
             Some(Ok(Some(Key::Printable(key)))) => Some(u8::try_from(u16::from(key)).unwrap_or(0)),
             Some(Ok(Some(Key::Special(_)))) => Some(0),
-            _ => self.direct.and_then(|port| port.key()),
+            _ => self.direct.as_ref().and_then(Uart::key),
         }
     }
 

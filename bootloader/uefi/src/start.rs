@@ -28,7 +28,7 @@ fn main() -> Status {
     let keys = Keys::new(&console);
     match BootDisk::find() {
         Ok(mut disk) => {
-            let mut machine = Firmware::new(console, keys);
+            let mut machine = Firmware::new(console.clone(), keys);
             let _said = boot(&mut disk, &mut machine, KEYSET, loader);
         }
         Err(code) => say_fault(&console, code),
