@@ -45,3 +45,19 @@ mod start;
 
 #[cfg(not(target_os = "none"))]
 fn main() {}
+
+#[cfg(test)]
+mod tests {
+    use evener_slot_choice::BootCode;
+
+    #[test]
+    fn the_boot_code_says_the_codes_of_the_manual() {
+        let source = include_str!("boot.s");
+        for (label, code) in [("no_extensions:", BootCode::BiosTooOld), ("damaged:", BootCode::LoaderDamaged)]
+        {
+            let (_, text) = source.split_once(&format!("\n{label}\n")).unwrap();
+            let text = text.lines().next().unwrap();
+            assert!(text.contains(&format!("{code}: ")), "{label} {text}");
+        }
+    }
+}

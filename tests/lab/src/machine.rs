@@ -63,6 +63,7 @@ pub struct Machine {
     media: Vec<PathBuf>,
     memory_mib: Option<u32>,
     randomness: bool,
+    board: Option<Board>,
     firmware: FirmwareKind,
     attachment: Option<Attachment>,
     serial: bool,
@@ -92,11 +93,22 @@ impl Machine {
             media: Vec::new(),
             memory_mib: None,
             randomness: true,
+            board: None,
             firmware: firmware_of_this_run(),
             attachment: None,
             serial: true,
             screen: true,
         }
+    }
+
+    /// As the machine that imitates `board`; with a BIOS if the board has nothing else.
+    #[must_use]
+    pub fn imitating(mut self, board: &Board) -> Self {
+        if !board.firmware.contains(&FirmwareKind::Uefi) {
+            self.firmware = FirmwareKind::Bios;
+        }
+        self.board = Some(board.clone());
+        self
     }
 
     /// With a BIOS (SeaBIOS) in place of UEFI firmware.
@@ -206,7 +218,7 @@ impl Machine {
     }
 
     fn arguments(&self, folder: &Path) -> Result<Vec<String>> {
-        let mut board = Board::parse(BOARD)?;
+        let mut board = self.board.clone().map_or_else(|| Board::parse(BOARD), Ok)?;
         board.qemu.memory_mib = self.memory_mib.unwrap_or(board.qemu.memory_mib);
         let show = |path: &Path| path.to_str().map(str::to_owned).context("a path that is not UTF-8");
         let socket = |name: &str| show(&folder.join(name));

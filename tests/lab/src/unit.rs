@@ -19,6 +19,9 @@ const TEXT_SCREEN: u64 = 0xb_8000;
 /// How long a key stays down, in milliseconds.
 const PRESSED_MS: u32 = 20;
 
+/// All of that memory: Linux lets the screen wander through it instead of copying rows.
+const TEXT_SCREEN_BYTES: u64 = 0x8000;
+
 /// A running unit. Dropping it pulls the power cord.
 #[derive(Debug)]
 pub struct Unit {
@@ -125,13 +128,13 @@ impl Unit {
         self.qmp.execute("screendump", &json!({ "filename": path })).map(|_| ())
     }
 
-    /// The characters of a screen in text mode, 25 rows of 80.
+    /// The characters of a screen in text mode, in rows of 80; what has scrolled off it may be among them.
     ///
     /// # Errors
     /// When QEMU does not give them.
     pub fn screen_text(&mut self) -> Result<String> {
         let file = self.folder.path().join("screen");
-        let place = json!({ "val": TEXT_SCREEN, "size": 2 * 80 * 25, "filename": file });
+        let place = json!({ "val": TEXT_SCREEN, "size": TEXT_SCREEN_BYTES, "filename": file });
         self.qmp.execute("pmemsave", &place)?;
         let cells = std::fs::read(&file).context("reading what the screen shows")?;
         // Each character is followed by its colours.

@@ -50,11 +50,13 @@ fn serves(name: &str, attachment: Attachment, change: impl FnOnce(Machine) -> Ma
 #[test]
 fn the_image_serves_from_ide_and_its_boot_is_counted() {
     let _turn = Turn::take();
-    let unit = serves("bios-ide", Attachment::Ide, |machine| machine);
+    let mut unit = serves("bios-ide", Attachment::Ide, |machine| machine);
     let loader = unit.serial().wait_for("evener-loader: version", BOOT_WITHIN).unwrap();
     assert!(loader.text.ends_with("BIOS"), "{}", loader.text);
     unit.serial().wait_for(STARTED_A, BOOT_WITHIN).unwrap();
     unit.serial().wait_for("watchdog i6300esb armed", BOOT_WITHIN).unwrap();
+    // The kernel was told of the screen: what init says is on it.
+    wait_for_screen(&mut unit, "INFO proxy: serving");
 }
 
 #[test]
