@@ -14,6 +14,9 @@ use evener_manifest::{MAX_KEYS, emit_keyset};
 use evener_recipes::{Images, Order, Shop, build, disks, kernel};
 
 mod arguments;
+#[cfg(test)]
+mod bench;
+mod image_file;
 mod inspect;
 mod keys;
 mod say;

@@ -6,7 +6,7 @@
 //! kernel ───────────────────────────────┐
 //! userland, keyset ─┐                   │
 //! data ─────────────┴► rootfs + tree ───┼─► manifest, signature ─► bundle
-//! keyset ─┬► UEFI loader ───────────────┘            └──────────┬► disk ─► raw, qcow2
+//! keyset ─┬► UEFI loader ───────────────┘            └──────────┬► disk ─► raw, qcow2, vhd, …
 //!         └► BIOS loader ───────────────────────────────────────┘
 //! ```
 //!
@@ -18,6 +18,7 @@
 mod cargo;
 mod data;
 mod digest;
+mod disk_file;
 mod error;
 mod firmware;
 mod image;

@@ -1,0 +1,85 @@
+//! A disk image as a file: in any format, with holes, whole or not at all.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use evener_board::{Board, FirmwareKind};
+use evener_formats::ova::{Firmware, Machine};
+use evener_formats::{Format, Sparse, Survey, WriteAt, WriteError};
+
+use crate::error::{RecipeError, file};
+
+/// Writes `disk` in `format`.
+pub(crate) fn write_disk_file(
+    path: &Path,
+    format: Format,
+    machine: &Machine,
+    disk: &Sparse,
+) -> Result<(), RecipeError> {
+    let mut source = disk;
+    let survey = match Survey::of(&mut source) {
+        Ok(survey) => survey,
+        Err(never) => match never {},
+    };
+    let mut target = Whole::new(path)?;
+    match format.write(&mut source, &survey, machine, &mut target) {
+        Ok(_) => target.finish(),
+        Err(WriteError::Read(never)) => match never {},
+        Err(WriteError::Write { source, .. }) => Err(target.error("writing", source)),
+        Err(WriteError::Size { length, most, .. }) => {
+            Err(RecipeError::TooLarge { what: "the disk", size: length, room: most })
+        }
+    }
+}
+
+/// The virtual machine that an OVA of this board makes: the same numbers as the QEMU machine that imitates it.
+pub(crate) fn machine(board: &Board) -> Machine {
+    let mut machine = Machine::new(&format!("evener-{}", board.name));
+    machine.cpus = board.qemu.cpus;
+    machine.memory_mib = board.qemu.memory_mib;
+    if !board.firmware.contains(&FirmwareKind::Uefi) {
+        machine.firmware = Firmware::Bios;
+    }
+    machine
+}
+
+/// A file that gets its name when all of it is written; until then it is `NAME.new`.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Whole {
+    pub(crate) fn new(path: &Path) -> Result<Self, RecipeError> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
+        let made = file("making", &temporary, File::create(&temporary))?;
+        Ok(Self { file: made, temporary, path: path.to_owned() })
+    }
+
+    /// What the system said, with the file's name.
+    pub(crate) fn error(&self, verb: &'static str, source: io::Error) -> RecipeError {
+        RecipeError::File { verb, path: self.temporary.clone(), source }
+    }
+
+    pub(crate) fn finish(self) -> Result<(), RecipeError> {
+        file("renaming", &self.path, fs::rename(&self.temporary, &self.path))
+    }
+}
+
+impl WriteAt for Whole {
+    type Error = io::Error;
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn set_length(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+}
