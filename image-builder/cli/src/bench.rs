@@ -11,9 +11,9 @@ use evener_formats::{Format, Sparse, Survey};
 use evener_keys::{KeyFolder, SigningKey};
 use evener_layout::{Disk, Firmware};
 use evener_manifest::{Builder, Flags, Header, Keyset, Part, PartKind, Verity, Version, join, sha256};
+use evener_recipes::OnDisk;
 use evener_slot_table::SlotFacts;
 
-use crate::image_file::OnDisk;
 use crate::inspect::{self, Report};
 
 pub(crate) struct Bench {

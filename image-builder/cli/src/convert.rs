@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use evener_formats::{Disk, Format, ReaderError, Survey};
+use evener_recipes::OnDisk;
 use tempfile::NamedTempFile;
 
 use crate::arguments::Convert;
-use crate::image_file::{DiskFile, OnDisk};
+use crate::image_file::DiskFile;
 
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(2);

@@ -3,70 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::Context;
 use evener_disk::{Blocks, Lba, SECTOR};
-use evener_formats::{AnyDisk, Disk, Format, ReadAt, ReaderError, WriteAt, raw_zst};
-use rustix::fs::{SeekFrom, seek};
-use rustix::io::Errno;
-
-/// A file, for the readers and writers of formats.
-#[derive(Debug)]
-pub(crate) struct OnDisk {
-    file: File,
-    length: u64,
-}
-
-impl OnDisk {
-    pub(crate) fn new(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        Ok(Self { file, length })
-    }
-}
-
-impl ReadAt for OnDisk {
-    type Error = io::Error;
-
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(out, offset)
-    }
-
-    fn next_data(&mut self, offset: u64) -> io::Result<Option<Range<u64>>> {
-        if offset >= self.length {
-            return Ok(None);
-        }
-        let whole = offset..self.length;
-        match seek(&self.file, SeekFrom::Data(offset)) {
-            Ok(start) => {
-                let end = seek(&self.file, SeekFrom::Hole(start)).unwrap_or(self.length);
-                Ok(Some(start..end.min(self.length)).filter(|range| !range.is_empty()))
-            }
-            Err(Errno::NXIO) => Ok(None),
-            // A file system that knows of no holes.
-            Err(_) => Ok(Some(whole)),
-        }
-    }
-}
-
-impl WriteAt for OnDisk {
-    type Error = io::Error;
-
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn set_length(&mut self, length: u64) -> io::Result<()> {
-        self.length = length;
-        self.file.set_len(length)
-    }
-}
+use evener_formats::{AnyDisk, Disk, Format, ReaderError, raw_zst};
+use evener_recipes::OnDisk;
 
 /// A disk in a file; read-only.
 pub(crate) struct DiskFile {
@@ -111,7 +53,7 @@ impl DiskFile {
 fn unpacked(packed: OnDisk) -> anyhow::Result<OnDisk> {
     let target = tempfile::tempfile().context("making a temporary file (TMPDIR says where)")?;
     let mut target = OnDisk::new(target)?;
-    raw_zst::unpack(packed.file, &mut target)?;
+    raw_zst::unpack(packed.into_file(), &mut target)?;
     Ok(target)
 }
 

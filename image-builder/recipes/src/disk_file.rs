@@ -2,12 +2,15 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use evener_board::{Board, FirmwareKind};
 use evener_formats::ova::{Firmware, Machine};
-use evener_formats::{Format, Sparse, Survey, WriteAt, WriteError};
+use evener_formats::{Format, ReadAt, Sparse, Survey, WriteAt, WriteError};
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 
 use crate::error::{RecipeError, file};
 
@@ -45,10 +48,76 @@ pub(crate) fn machine(board: &Board) -> Machine {
     machine
 }
 
+/// A file, for the readers and writers of formats. Its holes are known, its position is not used.
+#[derive(Debug)]
+pub struct OnDisk {
+    file: File,
+    length: u64,
+}
+
+impl OnDisk {
+    /// The file, which nobody else changes meanwhile.
+    ///
+    /// # Errors
+    /// Its length cannot be found out.
+    pub fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file, length })
+    }
+
+    /// The file again.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.file
+    }
+}
+
+impl ReadAt for OnDisk {
+    type Error = io::Error;
+
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(out, offset)
+    }
+
+    fn next_data(&mut self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        if offset >= self.length {
+            return Ok(None);
+        }
+        let whole = offset..self.length;
+        match seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(start) => {
+                let end = seek(&self.file, SeekFrom::Hole(start)).unwrap_or(self.length);
+                Ok(Some(start..end.min(self.length)).filter(|range| !range.is_empty()))
+            }
+            Err(Errno::NXIO) => Ok(None),
+            // A file system that knows of no holes.
+            Err(_) => Ok(Some(whole)),
+        }
+    }
+}
+
+impl WriteAt for OnDisk {
+    type Error = io::Error;
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn set_length(&mut self, length: u64) -> io::Result<()> {
+        self.length = length;
+        self.file.set_len(length)
+    }
+}
+
 /// A file that gets its name when all of it is written; until then it is `NAME.new`.
 #[derive(Debug)]
 pub(crate) struct Whole {
-    file: File,
+    file: OnDisk,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -58,7 +127,7 @@ impl Whole {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
-        let made = file("making", &temporary, File::create(&temporary))?;
+        let made = file("making", &temporary, File::create(&temporary).and_then(OnDisk::new))?;
         Ok(Self { file: made, temporary, path: path.to_owned() })
     }
 
@@ -76,10 +145,10 @@ impl WriteAt for Whole {
     type Error = io::Error;
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        self.file.write_at(offset, bytes)
     }
 
     fn set_length(&mut self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
+        self.file.set_length(length)
     }
 }

@@ -32,6 +32,7 @@ mod tool;
 mod toolchain;
 
 pub use digest::{hex, sha256};
+pub use disk_file::OnDisk;
 pub use error::RecipeError;
 pub use firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
 pub use image::{DiskContent, Images, Order, build, write_bundle, write_disk};

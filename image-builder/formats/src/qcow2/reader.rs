@@ -40,7 +40,7 @@ impl<F: ReadAt> Reader<F> {
             ("version", 4, u64::from(version), matches!(version, 2 | 3)),
             ("backing file", 8, be64(&header, 8), be64(&header, 8) == 0),
             ("cluster bits", 20, u64::from(cluster_bits), (9..=21).contains(&cluster_bits)),
-            ("disk size", 24, length, length <= MOST),
+            ("disk size", 24, length, length > 0 && length.is_multiple_of(512) && length <= MOST),
             ("encryption", 32, u64::from(be32(&header, 32)), be32(&header, 32) == 0),
             ("features", 72, incompatible, incompatible & !INCOMPATIBLE_DIRTY == 0),
         ];

@@ -34,7 +34,7 @@ impl<F: ReadAt> Reader<F> {
         let checks = [
             ("version", 12, u64::from(version), version >> 16 == 1),
             ("kind of VHD", 60, u64::from(kind), kind == FIXED),
-            ("disk size", 48, length, length.is_multiple_of(512) && length <= MOST.min(start)),
+            ("disk size", 48, length, length > 0 && length.is_multiple_of(512) && length <= MOST.min(start)),
         ];
         for (field, offset, value, good) in checks {
             if !good {

@@ -150,3 +150,22 @@ fn errors_inside_of_an_ova_count_from_its_start() {
     let error = damaged.read(0, &mut [0; 512]).unwrap_err();
     assert_eq!(error, ReaderError::Compressed { offset: magic as u64 + 65_548 });
 }
+
+#[test]
+fn a_disk_of_no_size_or_of_half_a_sector_is_refused() {
+    for size in [0, 100, 513_u64] {
+        let mut qcow2 = small(Format::Qcow2);
+        qcow2[24..32].copy_from_slice(&size.to_be_bytes());
+        let expected = format!("unsupported disk size {size:#x} at offset 24");
+        assert_eq!(read(Format::Qcow2, &qcow2).unwrap_err(), expected);
+
+        let mut vhd = small(Format::Vhd);
+        let footer = vhd.len() - 512;
+        vhd[footer + 48..footer + 56].copy_from_slice(&size.to_be_bytes());
+        vhd[footer + 64..footer + 68].fill(0);
+        let sum: u32 = vhd[footer..].iter().map(|byte| u32::from(*byte)).sum();
+        vhd[footer + 64..footer + 68].copy_from_slice(&(!sum).to_be_bytes());
+        let expected = format!("unsupported disk size {size:#x} at offset {}", footer + 48);
+        assert_eq!(read(Format::Vhd, &vhd).unwrap_err(), expected);
+    }
+}
