@@ -21,6 +21,9 @@ use crate::inspect::{self, Entry, Report};
 /// Bytes compared at a time.
 const PIECE: u64 = 1 << 16;
 
+/// What is read at a glance, in characters.
+const SHORT: usize = 60;
+
 /// How two files differ, a line each; nothing if they do not.
 ///
 /// # Errors
@@ -143,7 +146,7 @@ fn in_words(reports: [&Report; 2]) -> Vec<String> {
     for (name, text) in &one {
         match other.iter().find(|(theirs, _)| theirs == name) {
             Some((_, theirs)) if theirs == text => {}
-            Some((_, theirs)) => lines.push(format!("{name}: A {text}; B {theirs}")),
+            Some((_, theirs)) => lines.push(apart(name, text, theirs)),
             None => lines.push(format!("{name}: only in A: {text}")),
         }
     }
@@ -155,6 +158,27 @@ fn in_words(reports: [&Report; 2]) -> Vec<String> {
         lines.extend(only.map(|fault| format!("a fault in {who} only: {fault}")));
     }
     lines
+}
+
+/// Two texts that differ, beside each other; of long ones only what differs, with the word before it.
+fn apart(name: &str, one: &str, other: &str) -> String {
+    if one.len().max(other.len()) <= SHORT {
+        return format!("{name}: A {one}; B {other}");
+    }
+    let [ours, theirs] = [one, other].map(|text| text.split_whitespace().collect::<Vec<_>>());
+    let start = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+    let end = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
+    let middle = |words: &[&str]| {
+        let end = words.len().saturating_sub(end);
+        words.get(start..end).map(|words| words.join(" ").trim_end_matches(',').to_owned())
+    };
+    let before = start.checked_sub(1).and_then(|last| ours.get(last)).map(|word| format!("… {word} "));
+    match (middle(&ours), middle(&theirs)) {
+        (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => {
+            format!("{name}: {}A {a}; B {b}", before.unwrap_or_default())
+        }
+        _ => format!("{name}: A {one}; B {other}"),
+    }
 }
 
 /// Each item with a name that says what it is about; without the first line, which is about the file.

@@ -53,7 +53,7 @@ impl DiskFile {
 fn unpacked(packed: OnDisk) -> anyhow::Result<OnDisk> {
     let target = tempfile::tempfile().context("making a temporary file (TMPDIR says where)")?;
     let mut target = OnDisk::new(target)?;
-    raw_zst::unpack(packed.into_file(), &mut target)?;
+    raw_zst::unpack(packed.into_file()?, &mut target)?;
     Ok(target)
 }
 

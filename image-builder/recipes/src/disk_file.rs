@@ -56,19 +56,23 @@ pub struct OnDisk {
 }
 
 impl OnDisk {
-    /// The file, which nobody else changes meanwhile.
+    /// The file or block device, which nobody else changes meanwhile.
     ///
     /// # Errors
     /// Its length cannot be found out.
     pub fn new(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
+        // The length in a block device's metadata is zero.
+        let length = seek(&file, SeekFrom::End(0))?;
         Ok(Self { file, length })
     }
 
-    /// The file again.
-    #[must_use]
-    pub fn into_file(self) -> File {
-        self.file
+    /// The file again, at its start.
+    ///
+    /// # Errors
+    /// It cannot be rewound.
+    pub fn into_file(self) -> io::Result<File> {
+        seek(&self.file, SeekFrom::Start(0))?;
+        Ok(self.file)
     }
 }
 

@@ -138,7 +138,11 @@ pub(crate) fn write_images(
         wrote |=
             unless_there(shop, &format!("disk-{}", board.name), &key(&code, board, content), &files, || {
                 let disk = lay_out(board, content)?;
-                board.disk.formats.iter().try_for_each(|format| write_format(&path(format), *format, board, &disk))
+                board
+                    .disk
+                    .formats
+                    .iter()
+                    .try_for_each(|format| write_format(&path(format), *format, board, &disk))
             })?;
         disks.extend(files);
     }

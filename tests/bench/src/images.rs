@@ -57,7 +57,7 @@ fn write(format: Format, source: &Path, target: &Path) -> Result<()> {
     let mut file = OnDisk::new(File::create(target)?)?;
     let machine = Machine::new("evener-qemu");
     format.write(&mut disk, &survey, &machine, &mut file).with_context(|| target.display().to_string())?;
-    Ok(file.into_file().sync_all()?)
+    Ok(file.into_file()?.sync_all()?)
 }
 
 fn open(path: &Path) -> Result<AnyDisk<'static, std::io::Error>> {
