@@ -37,11 +37,12 @@ pub(crate) fn write_disk_file(
     }
 }
 
-/// The virtual machine that an OVA of this board makes: the same numbers as the QEMU machine that imitates it.
+/// The virtual machine that an OVA of this board makes. One that has both kinds of firmware gets UEFI.
 pub(crate) fn machine(board: &Board) -> Machine {
     let mut machine = Machine::new(&format!("evener-{}", board.name));
-    machine.cpus = board.qemu.cpus;
-    machine.memory_mib = board.qemu.memory_mib;
+    machine.cpus = board.resources.cpus;
+    machine.memory_mib = board.resources.memory_mib;
+    machine.ports = board.network.ports;
     if !board.firmware.contains(&FirmwareKind::Uefi) {
         machine.firmware = Firmware::Bios;
     }
