@@ -1,7 +1,7 @@
 # Every task is in tests/xtask; this file only gives them names that make knows.
 # `make help` lists them. `make image BOARD=all` makes the images of every board, BOARD=a,b those of two.
 
-TASKS := run test image unit appliance pictures fmt lint fuzz bench bench-boot bench-size bench-proxy bench-update prove reproduce setup clean
+TASKS := run test image unit appliance pictures fmt lint fuzz bench bench-boot bench-images bench-size bench-proxy bench-update prove reproduce setup clean
 
 .DEFAULT_GOAL := help
 .PHONY: help $(TASKS)

@@ -39,12 +39,22 @@ pub enum FirmwareKind {
 
 /// A disk image format that the builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum DiskFormat {
     /// The bytes of the disk, with holes.
     Raw,
     /// QEMU's copy-on-write format, version 3.
     Qcow2,
+    /// Fixed VHD: Azure, and Hyper-V's first generation.
+    Vhd,
+    /// Dynamic VHDX: Hyper-V.
+    Vhdx,
+    /// Stream-optimized VMDK: VMware.
+    Vmdk,
+    /// A virtual machine with a VMDK: what vSphere imports.
+    Ova,
+    /// The bytes of the disk under zstd, to be sent somewhere; written `raw-zst`.
+    RawZst,
 }
 
 impl DiskFormat {
@@ -54,6 +64,11 @@ impl DiskFormat {
         match self {
             Self::Raw => "raw",
             Self::Qcow2 => "qcow2",
+            Self::Vhd => "vhd",
+            Self::Vhdx => "vhdx",
+            Self::Vmdk => "vmdk",
+            Self::Ova => "ova",
+            Self::RawZst => "raw.zst",
         }
     }
 }

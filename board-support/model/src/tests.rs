@@ -93,3 +93,13 @@ fn an_error_names_line_and_field() {
         assert!(words.iter().all(|w| error.contains(w)), "{bad}: {error}");
     }
 }
+
+#[test]
+fn every_disk_format_has_a_name_in_a_board_file() {
+    let all = "formats = [\"raw\", \"qcow2\", \"vhd\", \"vhdx\", \"vmdk\", \"ova\", \"raw-zst\"]";
+    let text = QEMU.replace("formats = [\"raw\", \"qcow2\"]", all);
+    assert_ne!(text, QEMU);
+    let board = Board::parse(&text).unwrap();
+    let names: Vec<String> = board.disk.formats.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["raw", "qcow2", "vhd", "vhdx", "vmdk", "ova", "raw.zst"]);
+}

@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+mod images;
+pub(crate) use images::Convert;
+
 /// `--help`.
 pub(crate) const USAGE: &str = "\
 evener-image: builds, explains and checks Evener's firmware and disk images
@@ -21,8 +24,16 @@ usage:
                                               disk images of a bundle that was signed elsewhere
   evener-image kernel [--locked] [--kernel-source TAR]
                                               only the kernel
-  evener-image inspect FILE [--key PUB]       says what is in a bundle, slot, raw or qcow2 disk
+  evener-image inspect FILE [--key PUB]       says what is in a bundle, slot, or disk of any format
   evener-image verify FILE --key PUB          exit code 0 only if every signature and digest holds
+  evener-image convert FILE TARGET [options]  writes a disk in another format, by the end of TARGET's name:
+                                              raw, qcow2, vhd, vhdx, vmdk, ova, raw.zst
+      --format NAME        the format, whatever the name
+      --force              write over TARGET
+      --name NAME --cpus N --memory MIB --ports N --firmware efi|bios
+                           the virtual machine of an OVA (default: evener, 2, 1024, 1, efi)
+  evener-image diff A B [--key PUB]           says in words how two disks, of whatever formats, or two
+                                              bundles differ; exit code 0 same, 1 different, 2 failed
   evener-image sign FILE --digest             what is to be signed
   evener-image sign --key SECRET --digest HEX the signature, where the key is; needs nothing else there
   evener-image sign FILE --signature HEX|FILE [--key PUB]
@@ -51,6 +62,8 @@ pub(crate) enum Command {
     PutSignatureIn { file: PathBuf, signature: String, key: Option<PathBuf> },
     Inspect { file: PathBuf, key: Option<PathBuf> },
     Verify { file: PathBuf, key: PathBuf },
+    Convert(Convert),
+    Diff { files: [PathBuf; 2], key: Option<PathBuf> },
 }
 
 /// Options of `build` and `kernel`.
@@ -151,6 +164,17 @@ impl Words {
         }
     }
 
+    /// Exactly two words besides the options.
+    fn two(&mut self, what: [&str; 2]) -> Result<[OsString; 2], Usage> {
+        match <[OsString; 2]>::try_from(std::mem::take(&mut self.rest)) {
+            Ok(both) => Ok(both),
+            Err(rest) => Err(Usage(match rest.get(2) {
+                Some(extra) => format!("unexpected {}", extra.display()),
+                None => format!("{} is missing", what.get(rest.len()).unwrap_or(&"FILE")),
+            })),
+        }
+    }
+
     fn nothing_else(&self) -> Result<(), Usage> {
         self.rest.first().map_or(Ok(()), |word| Err(Usage(format!("unexpected {}", word.display()))))
     }
@@ -176,6 +200,8 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Com
             Ok(Command::Verify { key, file: words.only("FILE")?.into() })
         }
         "disk" => disk(arguments),
+        "convert" => images::convert(arguments),
+        "diff" => images::diff(arguments),
         "sign" => sign(arguments),
         "keys" => keys(arguments),
         other => Err(Usage(format!("unknown command \"{other}\""))),

@@ -9,21 +9,35 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use evener_formats::{bundle, qcow2};
+use evener_disk::{Blocks, SECTORS_PER_MIB};
+use evener_formats::{Format, bundle};
 use evener_keys::PublicKey;
 use evener_manifest::{Keyset, MAX_KEYS, emit_keyset};
 
 mod bios;
 mod disk;
 mod firmware;
-mod source;
 
-use source::{OnDisk, Qcow2Disk, RawDisk};
+use crate::image_file::DiskFile;
+
+/// Something to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A line of its own: what the items behind it are about.
+    Line(String),
+    /// A line of a table.
+    Item {
+        /// Of what.
+        name: String,
+        /// And what.
+        text: String,
+    },
+}
 
 /// Lines to read, and faults.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    lines: Vec<String>,
+    entries: Vec<Entry>,
     faults: Vec<String>,
     not_covered: Vec<String>,
 }
@@ -31,7 +45,11 @@ pub(crate) struct Report {
 impl Report {
     /// Everything, one item a line.
     pub(crate) fn text(&self) -> String {
-        let mut text = self.lines.join("\n");
+        let lines = self.entries.iter().map(|entry| match entry {
+            Entry::Line(text) => text.clone(),
+            Entry::Item { name, text } => format!("  {name:<14} {text}"),
+        });
+        let mut text = lines.collect::<Vec<_>>().join("\n");
         if !self.not_covered.is_empty() {
             text.push_str(&format!("\nnot covered    {}", self.not_covered.join("; ")));
         }
@@ -45,6 +63,11 @@ impl Report {
         text
     }
 
+    /// Everything to read, in order; the first is about the file.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// What of the file was not looked at, or is vouched for by nobody.
     pub(crate) fn not_covered(&self) -> &[String] {
         &self.not_covered
@@ -56,12 +79,12 @@ impl Report {
     }
 
     fn line(&mut self, text: impl Into<String>) {
-        self.lines.push(text.into());
+        self.entries.push(Entry::Line(text.into()));
     }
 
     /// A line of a table: name, then text.
     fn item(&mut self, name: &str, text: impl std::fmt::Display) {
-        self.line(format!("  {name:<14} {text}"));
+        self.entries.push(Entry::Item { name: name.to_owned(), text: text.to_string() });
     }
 
     fn leave_out(&mut self, what: impl Into<String>) {
@@ -73,7 +96,7 @@ impl Report {
     }
 }
 
-/// Looks into a bundle, a slot, or a raw or qcow2 disk image.
+/// Looks into a bundle, a slot, or a disk image of any format.
 ///
 /// # Errors
 /// The file cannot be read, or is none of these.
@@ -92,23 +115,32 @@ pub(crate) fn file(path: &Path, keys: &[PublicKey]) -> anyhow::Result<Report> {
         firmware::bundle(&mut report, &keys, &path.display().to_string(), path)?;
     } else if start.starts_with(b"EVENERMF") {
         report.line(format!("{name}: contents of a boot partition"));
-        let mut disk = RawDisk::open(path)?;
+        let mut disk = DiskFile::raw(path)?;
         firmware::slot(&mut report, &keys, "slot", &mut disk);
         report.leave_out("root filesystem and loader, which are in other partitions");
-    } else if start.starts_with(&qcow2::MAGIC) {
-        let reader = qcow2::Reader::open(OnDisk(file)).with_context(|| name.to_string())?;
-        report.line(format!("{name}: qcow2 disk image of {} MiB", reader.length() >> 20));
-        disk::disk(&mut report, &keys, &mut Qcow2Disk(reader))?;
     } else {
-        let mut disk = RawDisk::open(path)?;
-        report.line(format!("{name}: raw disk image of {} MiB", disk.mebibytes()));
-        if let Err(error) = disk::disk(&mut report, &keys, &mut disk) {
-            bail!(
-                "{name}: neither a bundle (\"EVENERFW\" at offset 0), a slot (\"EVENERMF\"), a qcow2 file nor a disk: {error}"
-            );
-        }
+        disk_file(&mut report, &keys, path)?;
     }
     Ok(report)
+}
+
+/// A disk, of whatever format.
+fn disk_file(report: &mut Report, keys: &Keyset<'_>, path: &Path) -> anyhow::Result<()> {
+    let name = path.display();
+    let mut disk = DiskFile::open(path)?;
+    let (kind, mebibytes) = (disk.format.extension(), disk.sectors() / SECTORS_PER_MIB);
+    report.line(format!("{name}: {kind} disk image of {mebibytes} MiB"));
+    let looked = disk::disk(report, keys, &mut disk);
+    if let Some(damage) = disk.damage() {
+        report.fault(format!("the file: {damage}"));
+        return Ok(());
+    }
+    match looked {
+        Err(error) if disk.format == Format::Raw => bail!(
+            "{name}: neither a bundle (\"EVENERFW\" at offset 0), a slot (\"EVENERMF\"), nor a disk: {error}"
+        ),
+        looked => looked.with_context(|| name.to_string()),
+    }
 }
 
 #[cfg(test)]

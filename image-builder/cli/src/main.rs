@@ -2,7 +2,7 @@
 //!
 //! The only program of the image builder; everything it does is in the crates below it, this one
 //! parses arguments, prints, and maps errors to exit codes: 0 done, 1 failed (or not verified), 64
-//! wrong usage.
+//! wrong usage; `diff` has its own.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,12 +14,17 @@ use evener_manifest::{MAX_KEYS, emit_keyset};
 use evener_recipes::{Images, Order, Shop, build, disks, kernel};
 
 mod arguments;
+#[cfg(test)]
+mod bench;
+mod convert;
+mod diff;
+mod image_file;
 mod inspect;
 mod keys;
 mod say;
 mod sign;
 
-use arguments::{Build, Command, Disk, USAGE};
+use arguments::{Build, Command, Convert, Disk, USAGE};
 use say::Console;
 
 fn main() -> ExitCode {
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         }
         Command::Inspect { file, key } => inspect_file(&file, key.as_deref()),
         Command::Verify { file, key } => verify_file(&file, &key),
+        Command::Convert(order) => convert_file(&order),
+        Command::Diff { files, key } => return diff_files(&files, key.as_deref()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -202,6 +209,31 @@ fn known_boards(folder: &Path) -> anyhow::Result<Vec<String>> {
 fn inspect_file(file: &Path, key: Option<&Path>) -> anyhow::Result<bool> {
     let report = inspect::file(file, &keys::known(key)?)?;
     say::line(report.text().trim_end());
+    Ok(true)
+}
+
+/// Exit codes as `diff` has them: 0 the same, 1 different, 2 it could not be found out.
+fn diff_files([one, other]: &[PathBuf; 2], key: Option<&Path>) -> ExitCode {
+    let lines = keys::known(key).and_then(|keys| diff::diff([one, other], &keys));
+    match lines {
+        Ok(lines) if lines.is_empty() => {
+            say::line(&format!("{} and {} hold the same", one.display(), other.display()));
+            ExitCode::SUCCESS
+        }
+        Ok(lines) => {
+            lines.iter().for_each(|line| say::line(line));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            say::error(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn convert_file(order: &Convert) -> anyhow::Result<bool> {
+    let console = Console::new();
+    say::line(&convert::convert(order, &|text| console.note(text))?);
     Ok(true)
 }
 

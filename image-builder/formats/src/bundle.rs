@@ -26,7 +26,7 @@ use evener_manifest::PartKind;
 use crate::sparse::{Sparse, SparseError};
 
 mod reader;
-pub use reader::{BundleError, Event, Reader, manifest_area};
+pub use reader::{BundleError, Event, Reader, manifest_area, section_ranges};
 
 /// The first eight bytes of the file.
 pub const MAGIC: &[u8; 8] = b"EVENERFW";

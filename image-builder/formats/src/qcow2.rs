@@ -1,32 +1,30 @@
-//! qcow2 version 3: a writer that gives the same file for the same image, and a reader.
+//! qcow2 version 3: a writer that gives the same file for the same disk, and a reader.
 //!
-//! Source: QEMU `docs/interop/qcow2.txt`. The writer turns one [`Sparse`] into another: header,
-//! refcount table, refcount blocks, L1 table, L2 tables, then the data clusters in guest order.
-//! 64 KiB clusters, 16-bit refcounts, no compression, no backing file: what every QEMU reads
-//! fastest. Clusters of zeros are not stored.
+//! Source: QEMU `docs/interop/qcow2.txt`. The file is header, refcount table, refcount blocks, L1 table, L2 tables, then
+//! the data clusters in guest order. 64 KiB clusters, 16-bit refcounts, no compression, no backing file: what every
+//! QEMU reads fastest. Clusters of zeros are not stored.
 //!
-//! The reader ([`Reader`]) is for `evener-image inspect` and understands version 2 and 3 images
-//! without encryption, compression, external data or backing files; it checks every offset and
-//! allocates nothing that the header could make large.
+//! The reader ([`Reader`]) understands version 2 and 3 images without encryption, compression, external data or backing
+//! files; it checks every offset and allocates nothing that the header could make large.
 
-use bytes::{Bytes, BytesMut};
-
-use crate::sparse::{Sparse, SparseError};
+use crate::image::{Disk, Target, WriteAt, WriteError, check_size};
+use crate::survey::{CLUSTER, CLUSTER_BYTES, Survey, read_cluster};
 
 mod reader;
-pub use reader::{ReadAt, Reader, ReaderError};
+pub use reader::Reader;
 
 /// `QFI\xfb`, the first four bytes of the file.
 pub const MAGIC: [u8; 4] = *b"QFI\xfb";
 
 const CLUSTER_BITS: u32 = 16;
-const CLUSTER: u64 = 1 << CLUSTER_BITS;
-const CLUSTER_BYTES: usize = 1 << CLUSTER_BITS;
 const ENTRIES_PER_L2: u64 = CLUSTER / 8;
 const REFCOUNTS_PER_BLOCK: u64 = CLUSTER / 2;
 const HEADER_LENGTH: u32 = 104;
 /// "Refcount is exactly one": the cluster may be written in place.
 const COPIED: u64 = 1 << 63;
+/// Larger disks need an L1 table larger than QEMU accepts with these clusters.
+const MOST: u64 = 2 << 50;
+const _: () = assert!(1 << CLUSTER_BITS == CLUSTER);
 
 /// Where the parts of the file lie, in clusters.
 struct Plan {
@@ -40,8 +38,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(length: u64, l2_tables: u64, data_clusters: u64) -> Self {
-        let l1_entries = length.div_ceil(CLUSTER * ENTRIES_PER_L2);
+    fn of(survey: &Survey) -> Self {
+        let (mut l2_tables, mut data_clusters, mut last) = (0_u64, 0_u64, None);
+        for number in survey.clusters() {
+            let table = Some(number / ENTRIES_PER_L2);
+            l2_tables += u64::from(last != table);
+            last = table;
+            data_clusters += 1;
+        }
+        let l1_entries = survey.length().div_ceil(CLUSTER * ENTRIES_PER_L2);
         let l1_clusters = (l1_entries * 8).div_ceil(CLUSTER).max(1);
         let rest = 1 + l1_clusters + l2_tables + data_clusters;
         // The refcount structures count themselves, so the sizes are a fixed point.
@@ -64,69 +69,61 @@ impl Plan {
     }
 }
 
-/// The qcow2 file for the disk `image`.
+/// Writes `disk`, and gives the length of the file in bytes.
 ///
 /// # Errors
-/// [`SparseError`] only if the layout computed here were wrong.
-pub fn encode(image: &Sparse) -> Result<Sparse, SparseError> {
-    let clusters = used_clusters(image);
-    let mut l2_indices: Vec<u64> = clusters.iter().map(|(n, _)| n / ENTRIES_PER_L2).collect();
-    l2_indices.dedup();
-    let plan = Plan::of(image.length(), l2_indices.len() as u64, clusters.len() as u64);
-
-    let mut file = Sparse::new(plan.end * CLUSTER);
-    file.put(0, header(image.length(), &plan))?;
-    let table = (plan.refcount_blocks..plan.l1).map(|block| block * CLUSTER);
-    file.put(plan.refcount_table * CLUSTER, big_endian(table))?;
+/// [`WriteError`]; no disk larger than 2 PiB.
+pub fn write<D: Disk, W: WriteAt>(
+    disk: &mut D,
+    survey: &Survey,
+    file: &mut W,
+) -> Result<u64, WriteError<D::Error, W::Error>> {
+    check_size("qcow2", survey.length(), MOST)?;
+    let plan = Plan::of(survey);
+    let mut file = Target(file);
+    file.put(0, &header(survey.length(), &plan))?;
+    let blocks = (plan.refcount_blocks..plan.l1).map(|block| block * CLUSTER);
+    file.put(plan.refcount_table * CLUSTER, &big_endian(blocks))?;
     // Every cluster of the file is used exactly once.
-    let refcounts: Vec<u8> = (0..plan.end).flat_map(|_| 1_u16.to_be_bytes()).collect();
-    file.put(plan.refcount_blocks * CLUSTER, refcounts.into())?;
+    let mut counted = 0;
+    while counted < plan.end {
+        let here = (plan.end - counted).min(REFCOUNTS_PER_BLOCK);
+        let ones: Vec<u8> = (0..here).flat_map(|_| 1_u16.to_be_bytes()).collect();
+        file.put(plan.refcount_blocks * CLUSTER + counted * 2, &ones)?;
+        counted += here;
+    }
 
-    let mut l1 = vec![0; usize::try_from(plan.l1_entries).unwrap_or(0)];
-    for (position, index) in l2_indices.iter().enumerate() {
-        let offset = (plan.l2 + position as u64) * CLUSTER;
-        if let Some(entry) = usize::try_from(*index).ok().and_then(|i| l1.get_mut(i)) {
-            *entry = offset | COPIED;
+    let mut buffer = vec![0; CLUSTER_BYTES];
+    let mut l2 = Vec::new();
+    let (mut l2_at, mut table, mut host) = (plan.l2, None, plan.data);
+    for number in survey.clusters() {
+        let index = number / ENTRIES_PER_L2;
+        if table != Some(index) {
+            if table.is_some() {
+                file.put(l2_at * CLUSTER, &l2)?;
+                l2_at += 1;
+            }
+            let entry = (l2_at * CLUSTER) | COPIED;
+            file.put(plan.l1 * CLUSTER + index * 8, &entry.to_be_bytes())?;
+            table = Some(index);
+            l2.clear();
         }
-        let mut l2 = vec![0; CLUSTER_BYTES / 8];
-        let first = clusters.partition_point(|(n, _)| n / ENTRIES_PER_L2 < *index);
-        let mine = clusters.iter().enumerate().skip(first);
-        for (nth, (number, _)) in mine.take_while(|(_, (n, _))| n / ENTRIES_PER_L2 == *index) {
-            let slot = usize::try_from(number % ENTRIES_PER_L2).unwrap_or(0);
-            l2[slot] = ((plan.data + nth as u64) * CLUSTER) | COPIED;
-        }
-        file.put(offset, big_endian(l2.into_iter()))?;
+        let place = usize::try_from(number % ENTRIES_PER_L2 * 8).unwrap_or(0);
+        l2.resize(place, 0);
+        l2.extend(((host * CLUSTER) | COPIED).to_be_bytes());
+        read_cluster(disk, number, &mut buffer).map_err(WriteError::Read)?;
+        file.put(host * CLUSTER, &buffer)?;
+        host += 1;
     }
-    file.put(plan.l1 * CLUSTER, big_endian(l1.into_iter()))?;
-    for (nth, (_, content)) in clusters.into_iter().enumerate() {
-        file.put((plan.data + nth as u64) * CLUSTER, content)?;
+    if table.is_some() {
+        file.put(l2_at * CLUSTER, &l2)?;
     }
-    // qemu-img wants the last cluster whole, which the fixed length of the file sees to.
-    Ok(file)
+    // qemu-img wants the last cluster whole, which the length of the file sees to.
+    file.end_at(plan.end * CLUSTER)?;
+    Ok(plan.end * CLUSTER)
 }
 
-/// Number and content of each cluster that is not all zero, in ascending order.
-fn used_clusters(image: &Sparse) -> Vec<(u64, Bytes)> {
-    let mut numbers: Vec<u64> = Vec::new();
-    for extent in image.extents() {
-        let first = extent.at / CLUSTER;
-        let last = (extent.end() - 1) / CLUSTER;
-        let from = numbers.last().map_or(first, |n| first.max(n + 1));
-        numbers.extend(from..=last);
-    }
-    let zeros = vec![0; CLUSTER_BYTES];
-    let mut clusters = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let mut content = BytesMut::zeroed(CLUSTER_BYTES);
-        image.read(number * CLUSTER, &mut content);
-        if content[..] != zeros[..] {
-            clusters.push((number, content.freeze()));
-        }
-    }
-    clusters
-}
-
-fn header(length: u64, plan: &Plan) -> Bytes {
+fn header(length: u64, plan: &Plan) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER_LENGTH as usize + 8);
     header.extend(MAGIC);
     header.extend(3_u32.to_be_bytes());
@@ -143,10 +140,10 @@ fn header(length: u64, plan: &Plan) -> Bytes {
     header.extend(4_u32.to_be_bytes()); // refcounts of 2^4 bits
     header.extend(HEADER_LENGTH.to_be_bytes());
     header.extend([0; 8]); // end of header extensions
-    header.into()
+    header
 }
 
-fn big_endian(values: impl Iterator<Item = u64>) -> Bytes {
+fn big_endian(values: impl Iterator<Item = u64>) -> Vec<u8> {
     values.flat_map(u64::to_be_bytes).collect()
 }
 

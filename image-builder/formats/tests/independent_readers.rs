@@ -14,7 +14,6 @@ use std::process::Command;
 
 use bytes::Bytes;
 use evener_formats::fat16::{ReadError, Volume, extract};
-use evener_formats::qcow2::{self, ReadAt, Reader};
 use evener_formats::{Sparse, verity::Tree};
 
 fn write(image: &Sparse, path: &Path) {
@@ -151,87 +150,4 @@ fn veritysetup_agrees_on_tree_and_root_hash() {
     }
     assert!(Tree::of(&[0; 4095], &salt).is_err());
     assert!(Tree::of(&[], &salt).is_err());
-}
-
-struct OnDisk(File);
-impl ReadAt for OnDisk {
-    type Error = std::io::ErrorKind;
-    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Self::Error> {
-        self.0.read_exact_at(out, offset).map_err(|e| e.kind())
-    }
-}
-
-fn disk_with_content() -> Sparse {
-    // More than 512 MiB, so that there are several L2 tables, one of them unused.
-    let mut image = Sparse::new((1600 << 20) + 512);
-    image.put(0, noise(512, 3).into()).unwrap();
-    image.put(65_000, noise(200_000, 4).into()).unwrap();
-    image.put(1 << 20, vec![0; 300_000].into()).unwrap();
-    image.put((1600 << 20) - 100, noise(612, 5).into()).unwrap();
-    image
-}
-
-#[test]
-fn qemu_img_reads_the_qcow2_file_as_the_raw_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (raw, qcow) = (folder.path().join("raw"), folder.path().join("qcow2"));
-    let image = disk_with_content();
-    write(&image, &raw);
-    write(&qcow2::encode(&image).unwrap(), &qcow);
-    let (raw, qcow) = (raw.to_str().unwrap(), qcow.to_str().unwrap());
-
-    let check = run("qemu-img", &["check", "-f", "qcow2", qcow]);
-    assert!(check.contains("No errors"), "{check}");
-    run("qemu-img", &["compare", "-f", "raw", "-F", "qcow2", raw, qcow]);
-    // All-zero clusters are not stored: 5 + 2 data clusters, 2 L2 tables, 4 others.
-    assert_eq!(fs::metadata(qcow).unwrap().len(), (7 + 2 + 4) << 16);
-}
-
-#[test]
-fn our_reader_reads_what_qemu_img_and_we_wrote() {
-    let folder = tempfile::tempdir().unwrap();
-    let (raw, theirs, ours) =
-        (folder.path().join("raw"), folder.path().join("theirs"), folder.path().join("ours"));
-    let image = disk_with_content();
-    write(&image, &raw);
-    write(&qcow2::encode(&image).unwrap(), &ours);
-    run(
-        "qemu-img",
-        &["convert", "-f", "raw", "-O", "qcow2", raw.to_str().unwrap(), theirs.to_str().unwrap()],
-    );
-    for file in [theirs, ours] {
-        let mut reader = Reader::open(OnDisk(File::open(file).unwrap())).unwrap();
-        assert_eq!(reader.length(), image.length());
-        for (at, len) in [(0, 300_000), (65_530, 10), (700 << 20, 100_000), ((1600 << 20) - 200, 712)] {
-            let (mut expected, mut got) = (vec![0; len], vec![1; len]);
-            image.read(at, &mut expected);
-            reader.read(at, &mut got).unwrap();
-            assert_eq!(got, expected, "{len} bytes at {at}");
-        }
-        assert!(reader.read(image.length() - 1, &mut [0; 2]).is_err());
-        assert!(reader.read(u64::MAX, &mut [0; 2]).is_err());
-    }
-}
-
-#[test]
-fn any_flipped_byte_of_the_qcow2_header_is_survived() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("q");
-    let mut image = Sparse::new(1 << 20);
-    image.put(0, noise(70_000, 6).into()).unwrap();
-    write(&qcow2::encode(&image).unwrap(), &path);
-    let good = fs::read(&path).unwrap();
-    for at in 0..104 {
-        for flip in [0xff, 0x01, 0x80] {
-            let mut bad = good.clone();
-            bad[at] ^= flip;
-            fs::write(&path, &bad).unwrap();
-            if let Ok(mut reader) = Reader::open(OnDisk(File::open(&path).unwrap())) {
-                let mut out = [0; 4096];
-                let last = reader.length().saturating_sub(4096);
-                let _ = reader.read(0, &mut out);
-                let _ = reader.read(last, &mut out);
-            }
-        }
-    }
 }

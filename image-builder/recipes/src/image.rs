@@ -1,18 +1,19 @@
 //! The whole build, in order, and the files that come out.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::slice;
 
 use bytes::Bytes;
 use evener_board::{Board, DiskFormat};
-use evener_formats::{Sparse, bundle, qcow2};
+use evener_formats::{Format, Sparse, WriteAt, bundle};
 use evener_layout::Disk;
 use evener_manifest::PartKind;
 
 use crate::digest::{Key, own_code};
-use crate::error::{RecipeError, file};
+use crate::disk_file::{Whole, machine, write_disk_file};
+use crate::error::RecipeError;
 use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
 use crate::offline::{Signer, write_unsigned};
 use crate::parts::{Ingredients, Packing, parts};
@@ -137,7 +138,11 @@ pub(crate) fn write_images(
         wrote |=
             unless_there(shop, &format!("disk-{}", board.name), &key(&code, board, content), &files, || {
                 let disk = lay_out(board, content)?;
-                board.disk.formats.iter().try_for_each(|format| write_format(&path(format), *format, &disk))
+                board
+                    .disk
+                    .formats
+                    .iter()
+                    .try_for_each(|format| write_format(&path(format), *format, board, &disk))
             })?;
         disks.extend(files);
     }
@@ -196,7 +201,7 @@ pub fn write_disk(
     board: &Board,
     content: &DiskContent<'_>,
 ) -> Result<(), RecipeError> {
-    write_format(path, format, &lay_out(board, content)?)
+    write_format(path, format, board, &lay_out(board, content)?)
 }
 
 fn lay_out(board: &Board, content: &DiskContent<'_>) -> Result<Sparse, RecipeError> {
@@ -216,13 +221,17 @@ fn lay_out(board: &Board, content: &DiskContent<'_>) -> Result<Sparse, RecipeErr
     Ok(disk.build()?)
 }
 
-fn write_format(path: &Path, format: DiskFormat, disk: &Sparse) -> Result<(), RecipeError> {
-    match format {
-        DiskFormat::Raw => write_sparse(path, disk),
-        DiskFormat::Qcow2 => {
-            write_sparse(path, &qcow2::encode(disk).map_err(|e| RecipeError::Manifest(e.to_string()))?)
-        }
-    }
+fn write_format(path: &Path, format: DiskFormat, board: &Board, disk: &Sparse) -> Result<(), RecipeError> {
+    let format = match format {
+        DiskFormat::Raw => Format::Raw,
+        DiskFormat::Qcow2 => Format::Qcow2,
+        DiskFormat::Vhd => Format::Vhd,
+        DiskFormat::Vhdx => Format::Vhdx,
+        DiskFormat::Vmdk => Format::Vmdk,
+        DiskFormat::Ova => Format::Ova,
+        DiskFormat::RawZst => Format::RawZst,
+    };
+    write_disk_file(path, format, &machine(board), disk)
 }
 
 /// What the files are a function of: the firmware, the BIOS loader, the disk's size, and all our code that lays them
@@ -232,6 +241,7 @@ pub(crate) fn key(code: &str, board: &Board, content: &DiskContent<'_>) -> Strin
         .with("area", &content.firmware.area)
         .with("loader-bios", &content.loader_bios)
         .with("disk", &board.disk.size_mib.to_le_bytes())
+        .with("machine", format!("{:?}", machine(board)).as_bytes())
         .finish()
 }
 
@@ -262,13 +272,10 @@ fn state(key: &str, files: &[PathBuf]) -> String {
 
 /// Writes the content of an image and leaves holes where there is none; whole or not at all.
 pub(crate) fn write_sparse(path: &Path, image: &Sparse) -> Result<(), RecipeError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
-    let target = file("making", &temporary, File::create(&temporary))?;
-    file("sizing", &temporary, target.set_len(image.length()))?;
+    let mut target = Whole::new(path)?;
+    target.set_length(image.length()).map_err(|error| target.error("sizing", error))?;
     for extent in image.extents() {
-        file("writing", &temporary, target.write_all_at(&extent.bytes, extent.at))?;
+        target.write_at(extent.at, &extent.bytes).map_err(|error| target.error("writing", error))?;
     }
-    file("renaming", path, fs::rename(&temporary, path))
+    target.finish()
 }

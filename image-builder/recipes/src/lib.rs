@@ -6,7 +6,7 @@
 //! kernel ───────────────────────────────┐
 //! userland, keyset ─┐                   │
 //! data ─────────────┴► rootfs + tree ───┼─► manifest, signature ─► bundle
-//! keyset ─┬► UEFI loader ───────────────┘            └──────────┬► disk ─► raw, qcow2
+//! keyset ─┬► UEFI loader ───────────────┘            └──────────┬► disk ─► raw, qcow2, vhd, …
 //!         └► BIOS loader ───────────────────────────────────────┘
 //! ```
 //!
@@ -18,6 +18,7 @@
 mod cargo;
 mod data;
 mod digest;
+mod disk_file;
 mod error;
 mod firmware;
 mod image;
@@ -31,6 +32,7 @@ mod tool;
 mod toolchain;
 
 pub use digest::{hex, sha256};
+pub use disk_file::OnDisk;
 pub use error::RecipeError;
 pub use firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_line_template, sign};
 pub use image::{DiskContent, Images, Order, build, write_bundle, write_disk};

@@ -14,6 +14,7 @@ use evener_manifest::{Template, Verity, Version};
 use super::*;
 use crate::tool::Tool;
 
+mod disks;
 mod locked;
 
 #[derive(Default)]

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "measures programs on the developer's machine")]
 
 pub mod boot;
+pub mod images;
 pub mod proof;
 pub mod proxy;
 mod report;

@@ -8,11 +8,12 @@ fn main() -> ExitCode {
     let outcome = match name.as_str() {
         "boot" => evener_bench::boot::run(),
         "size" => evener_bench::size::run(),
+        "images" => evener_bench::images::run(),
         "proxy" => evener_bench::proxy::run(),
         "update" => evener_bench::update::run(),
         "proof" => evener_bench::proof::collect(),
         _ => {
-            eprintln!("usage: evener-bench boot|size|proxy|update|proof");
+            eprintln!("usage: evener-bench boot|images|size|proxy|update|proof");
             return ExitCode::from(64);
         }
     };

@@ -80,7 +80,7 @@ pub const ITEMS: [Item; 7] = [
         name: "fuzz",
         title: "Mutated bytes into every parser of a boot",
         page: "fuzz.md",
-        more: &["tests/fuzz"],
+        more: &["image-builder/formats", "tests/fuzz"],
     },
 ];
 

@@ -36,7 +36,7 @@ const TASKS: [(&str, &str); 16] = [
     ("fmt", "format every source file"),
     ("lint", "format check and lints"),
     ("bench", "all measurements; tables here, rows in out/bench/"),
-    ("bench-NAME", "one of them: boot, size, proxy, update"),
+    ("bench-NAME", "one of them: boot, images, size, proxy, update"),
     ("prove", "everything in full, its figures to docs/proof; takes hours (ARGS: only these, e.g. kills)"),
     (
         "fuzz",

@@ -14,7 +14,7 @@ use crate::steps::Journal;
 use crate::suite::{self, APPLIANCE, Verdict, cargo};
 
 /// Every measurement.
-pub(crate) const BENCHES: [&str; 4] = ["boot", "size", "proxy", "update"];
+pub(crate) const BENCHES: [&str; 5] = ["boot", "images", "size", "proxy", "update"];
 
 /// A proof: its name, what it needs, how it is run, and the names of its tests if it is tests.
 #[derive(Debug)]

@@ -32,8 +32,16 @@ const FOR_IMAGE: [&str; 17] = [
 ];
 /// Booting it.
 const FOR_RUN: [&str; 3] = ["ovmf", "qemu-system-x86", "qemu-utils"];
-/// Testing it: a browser for the pages, `ip` for network namespaces.
-const FOR_TEST: [&str; 4] = ["chromium", "chromium-driver", "fonts-dejavu-core", "iproute2"];
+/// Testing it: a browser for the pages, `ip` for network namespaces, readers of disk formats that are not ours.
+const FOR_TEST: [&str; 7] = [
+    "7zip",
+    "chromium",
+    "chromium-driver",
+    "fonts-dejavu-core",
+    "iproute2",
+    "libvmdk-utils",
+    "libxml2-utils",
+];
 /// Measuring it beside others.
 const FOR_BENCH: [&str; 3] = ["haproxy", "nginx-light", "wrk"];
 /// Building the image once more under another clock.

@@ -107,7 +107,7 @@ pub(crate) fn test_firmware(journal: &Journal, paths: &Paths) -> Result<()> {
 /// Takes the named measurements. They print their tables themselves.
 pub(crate) fn bench(journal: &mut Journal, paths: &Paths, names: &[&str]) -> Result<()> {
     setup::prepare(journal, Needs::Bench)?;
-    if names.iter().any(|name| ["boot", "size", "update"].contains(name)) {
+    if names.iter().any(|name| ["boot", "images", "size", "update"].contains(name)) {
         image(journal, paths, &[])?;
     }
     if names.contains(&"update") {

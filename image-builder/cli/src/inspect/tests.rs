@@ -1,108 +1,12 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
-use bytes::Bytes;
 use evener_disk::{Role, Slot};
-use evener_formats::verity::Tree;
-use evener_formats::{Sparse, bundle, qcow2};
-use evener_keys::{KeyFolder, SigningKey};
-use evener_layout::{Disk, Firmware};
-use evener_manifest::{Builder, Flags, Header, Part, PartKind, Verity, Version, join, sha256};
-use evener_slot_table::SlotFacts;
+use evener_formats::{Format, Sparse, bundle};
+use evener_keys::KeyFolder;
 
 use super::*;
-
-struct Bench {
-    folder: tempfile::TempDir,
-    key: SigningKey,
-}
-
-fn loader_bios() -> Bytes {
-    let mut file = vec![0; evener_stage2::STAGE2_AT + 4096];
-    file[0] = 0xfa;
-    evener_stage2::seal(&mut file, Version([3, 2, 1, 0])).unwrap();
-    file.into()
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (key, _) = KeyFolder::new(folder.path().join("keys")).development().unwrap();
-        Self { folder, key }
-    }
-
-    fn parts(&self) -> (Vec<(PartKind, Bytes)>, Verity) {
-        let mut rootfs = vec![0x5a; 40 * 4096];
-        let tree = Tree::of(&rootfs, &[1; 32]).unwrap();
-        rootfs.extend(&tree.bytes);
-        let parts = vec![
-            (PartKind::Kernel, Bytes::from(vec![0x33; 100_001])),
-            (PartKind::Rootfs, rootfs.into()),
-            (PartKind::LoaderUefi, Bytes::from(vec![0x44; 5000])),
-        ];
-        (parts, Verity { root: tree.root, salt: [1; 32], data_blocks: tree.data_blocks })
-    }
-
-    fn area(&self) -> Bytes {
-        let (parts, verity) = self.parts();
-        let stated = parts.iter().map(|(kind, bytes)| Part {
-            kind: *kind,
-            size: bytes.len() as u64,
-            sha256: sha256(bytes),
-        });
-        let manifest = Builder {
-            version: Version([3, 2, 1, 0]),
-            floor: Version([3, 0, 0, 0]),
-            installable_from: Version([2, 0, 0, 0]),
-            min_loader: Version([1, 0, 0, 0]),
-            build_id: [0xb1; 16],
-            key_id: self.key.public().id(),
-            flags: Flags::default(),
-            parts: stated.collect(),
-            verity,
-            template: evener_recipes::command_line_template(&verity),
-            notes: Some("for the test".to_owned()),
-            config_format: 4,
-        }
-        .emit()
-        .unwrap();
-        join(&manifest, &self.key.sign(&manifest)).into()
-    }
-
-    fn disk(&self) -> Sparse {
-        let area = self.area();
-        let keyset = self.key.keyset(false).unwrap();
-        let keys = Keyset::parse(&keyset).unwrap();
-        let facts = SlotFacts::from(&Header::parse(&area).unwrap().verify(&keys).unwrap());
-        let (parts, _) = self.parts();
-        let [kernel, rootfs, loader_uefi] = [0, 1, 2].map(|n: usize| parts[n].1.clone());
-        let firmware = Firmware { area, kernel, rootfs, facts };
-        let (sectors, data) = (320 * 2048, Sparse::new(1 << 20));
-        Disk { sectors, loader_uefi, loader_bios: loader_bios(), firmware, data }.build().unwrap()
-    }
-
-    fn file(&self, name: &str, content: &Sparse) -> PathBuf {
-        let path = self.folder.path().join(name);
-        let target = File::create(&path).unwrap();
-        target.set_len(content.length()).unwrap();
-        for extent in content.extents() {
-            target.write_all_at(&extent.bytes, extent.at).unwrap();
-        }
-        path
-    }
-
-    fn inspect(&self, path: &Path) -> Report {
-        file(path, &[self.key.public()]).unwrap()
-    }
-
-    fn flip(&self, path: &Path, at: u64) {
-        let target = File::options().read(true).write(true).open(path).unwrap();
-        let mut byte = [0];
-        target.read_exact_at(&mut byte, at).unwrap();
-        target.write_all_at(&[byte[0] ^ 4], at).unwrap();
-    }
-}
+use crate::bench::Bench;
 
 #[test]
 fn a_whole_bundle_is_verified_and_told_in_words() {
@@ -153,14 +57,16 @@ fn a_bundle_with_more_in_it_than_its_manifest_names_is_not_verified() {
 }
 
 #[test]
-fn raw_and_qcow2_disks_tell_the_same() {
+fn disks_of_all_formats_tell_the_same() {
     let bench = Bench::new();
     let disk = bench.disk();
-    let raw = bench.file("d.raw", &disk);
-    let qcow2 = bench.file("d.qcow2", &qcow2::encode(&disk).unwrap());
-    let (raw, qcow2) = (bench.inspect(&raw), bench.inspect(&qcow2));
+    let raw = bench.inspect(&bench.file("d.raw", &disk));
     assert_eq!(raw.faults(), [] as [String; 0]);
-    assert_eq!(raw.lines[1..], qcow2.lines[1..]);
+    for format in Format::ALL {
+        let other = bench.inspect(&bench.in_format(format, &disk));
+        assert_eq!(other.faults(), [] as [String; 0], "{format:?}");
+        assert_eq!(raw.entries()[1..], other.entries()[1..], "{format:?}");
+    }
     let text = raw.text();
     for words in [
         "slot-table        4 MiB",
@@ -182,7 +88,7 @@ fn raw_and_qcow2_disks_tell_the_same() {
 fn damage_on_a_disk_is_named_by_its_place() {
     let bench = Bench::new();
     let disk = bench.disk();
-    let mut image = RawDisk::open(&bench.file("d.raw", &disk)).unwrap();
+    let mut image = DiskFile::raw(&bench.file("d.raw", &disk)).unwrap();
     let map = evener_disk::PartitionMap::read(&mut image).unwrap();
     let at = |role: Role| map.get(role).unwrap().start.0 * 512;
     for (offset, words) in [
@@ -211,7 +117,7 @@ fn damage_on_a_disk_is_named_by_its_place() {
 fn a_lost_slot_table_and_a_copy_with_a_wrong_crc_show() {
     let bench = Bench::new();
     let path = bench.file("d.raw", &bench.disk());
-    let map = evener_disk::PartitionMap::read(&mut RawDisk::open(&path).unwrap()).unwrap();
+    let map = evener_disk::PartitionMap::read(&mut DiskFile::raw(&path).unwrap()).unwrap();
     let table = map.get(Role::SlotTable).unwrap().start.0 * 512;
     bench.flip(&path, table + 100);
     let report = bench.inspect(&path);
@@ -254,4 +160,33 @@ fn a_slot_dump_is_recognised_and_other_files_are_refused() {
     assert!(error.contains("neither a bundle"), "{error}");
     fs::write(&path, b"tiny").unwrap();
     assert!(file(&path, &[]).is_err());
+}
+
+#[test]
+fn damage_to_the_file_itself_is_named_by_its_offset() {
+    let bench = Bench::new();
+    let disk = bench.disk();
+    // The first grain of a VMDK begins behind its descriptor; an OVA has digests of all of it.
+    for (format, at, words) in [
+        (Format::Vmdk, 65_536 + 12 + 20, "the compressed data at offset 65548"),
+        (Format::Ova, 40_000, "the checksum of the member of an OVA at offset"),
+    ] {
+        let path = bench.in_format(format, &disk);
+        bench.flip(&path, at);
+        let told = match file(&path, &[bench.key.public()]) {
+            Ok(report) => report.faults().join(" "),
+            Err(error) => format!("{error:#}"),
+        };
+        assert!(told.contains(words), "{format:?}: {told}");
+    }
+    for format in [Format::Qcow2, Format::Vhd, Format::Vhdx, Format::Vmdk, Format::Ova, Format::RawZst] {
+        let path = bench.in_format(format, &disk);
+        let target = fs::File::options().write(true).open(&path).unwrap();
+        target.set_len(fs::metadata(&path).unwrap().len() / 2).unwrap();
+        let told = match file(&path, &[bench.key.public()]) {
+            Ok(report) => report.faults().join(" "),
+            Err(error) => format!("{error:#}"),
+        };
+        assert!(told.contains("offset"), "{format:?}: {told}");
+    }
 }

@@ -297,6 +297,25 @@ pub fn manifest_area(file: &[u8]) -> Result<Range<usize>, BundleError> {
 }
 
 /// Reads and checks the section table.
+/// Where the sections of a bundle lie, of which at least the header is given: for each its kind (0 the manifest area, else
+/// that of the part) and its bytes in the file. Nobody vouches for any of it.
+///
+/// # Errors
+/// [`BundleError`] about the header.
+pub fn section_ranges(file: &[u8]) -> Result<Vec<(u32, Range<u64>)>, BundleError> {
+    if !file.starts_with(MAGIC) {
+        return Err(BundleError::Magic);
+    }
+    let header = file.get(..HEADER_BYTES).ok_or(BundleError::Truncated(file.len() as u64))?;
+    let mut at = HEADER_BYTES as u64;
+    let ranges = sections(header)?.into_iter().map(|section| {
+        let range = at..at.saturating_add(section.size);
+        at = range.end.saturating_add(padding(section.size));
+        (section.kind, range)
+    });
+    Ok(ranges.collect())
+}
+
 fn sections(header: &[u8]) -> Result<Vec<Section>, BundleError> {
     let u32_at =
         |at: usize| header.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_le_bytes);

@@ -1,42 +1,9 @@
 //! Reads guest bytes out of a qcow2 file.
 
-use super::MAGIC;
+use std::ops::Range;
 
-/// Random access to the bytes of a file, supplied by whoever does the IO.
-pub trait ReadAt {
-    /// What may go wrong while reading.
-    type Error;
-
-    /// Fills `out` from `offset` on.
-    ///
-    /// # Errors
-    /// Whatever the underlying file says; reading behind its end is an error.
-    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Self::Error>;
-}
-
-/// Why an image cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReaderError<E> {
-    /// The file could not be read.
-    #[error("reading the file failed")]
-    File(E),
-    /// The first four bytes are not `QFI\xfb`.
-    #[error("not a qcow2 file (magic at offset 0)")]
-    NotQcow2,
-    /// A field of the header has a value that this reader does not know.
-    #[error("unsupported {field} {value:#x} at offset {offset}")]
-    Unsupported {
-        /// What the field means.
-        field: &'static str,
-        /// Where it lies, in bytes.
-        offset: u64,
-        /// Its value.
-        value: u64,
-    },
-    /// A guest offset behind the end of the disk.
-    #[error("offset {0} lies behind the end of the disk")]
-    OutOfRange(u64),
-}
+use super::{MAGIC, MOST};
+use crate::image::{Disk, ReadAt, ReaderError, fetch};
 
 /// A qcow2 file, opened.
 #[derive(Debug)]
@@ -45,7 +12,6 @@ pub struct Reader<F> {
     cluster_bits: u32,
     length: u64,
     l1_offset: u64,
-    l1_entries: u64,
 }
 
 const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
@@ -61,9 +27,9 @@ impl<F: ReadAt> Reader<F> {
     /// [`ReaderError`] naming the field and its offset.
     pub fn open(mut file: F) -> Result<Self, ReaderError<F::Error>> {
         let mut header = [0; 80];
-        file.read_at(0, &mut header).map_err(ReaderError::File)?;
+        fetch(&mut file, "header", 0, &mut header)?;
         if header[..4] != MAGIC {
-            return Err(ReaderError::NotQcow2);
+            return Err(ReaderError::Format { format: "qcow2", offset: 0 });
         }
         let version = be32(&header, 4);
         let cluster_bits = be32(&header, 20);
@@ -74,7 +40,7 @@ impl<F: ReadAt> Reader<F> {
             ("version", 4, u64::from(version), matches!(version, 2 | 3)),
             ("backing file", 8, be64(&header, 8), be64(&header, 8) == 0),
             ("cluster bits", 20, u64::from(cluster_bits), (9..=21).contains(&cluster_bits)),
-            ("disk size", 24, length, length <= 1 << 50),
+            ("disk size", 24, length, length > 0 && length.is_multiple_of(512) && length <= MOST),
             ("encryption", 32, u64::from(be32(&header, 32)), be32(&header, 32) == 0),
             ("features", 72, incompatible, incompatible & !INCOMPATIBLE_DIRTY == 0),
         ];
@@ -83,36 +49,70 @@ impl<F: ReadAt> Reader<F> {
                 return Err(ReaderError::Unsupported { field, offset, value });
             }
         }
-        Ok(Self { file, cluster_bits, length, l1_offset: be64(&header, 40), l1_entries })
+        let needed = length.div_ceil(1 << (2 * cluster_bits - 3));
+        if l1_entries < needed {
+            let (field, value) = ("number of L1 entries", l1_entries);
+            return Err(ReaderError::Unsupported { field, offset: 36, value });
+        }
+        let l1_offset = be64(&header, 40);
+        if l1_offset.checked_add(needed.saturating_mul(8)).is_none_or(|end| end > file.length()) {
+            let length = file.length();
+            return Err(ReaderError::Truncated { what: "L1 table", offset: l1_offset, length });
+        }
+        Ok(Self { file, cluster_bits, length, l1_offset })
     }
 
-    /// Size of the disk as the guest sees it, in bytes.
-    #[must_use]
-    pub fn length(&self) -> u64 {
+    /// Where the cluster of guest offset `at` lies in the file; `None` reads as zero.
+    fn cluster_offset(&mut self, at: u64) -> Result<Option<u64>, ReaderError<F::Error>> {
+        let l2_bits = self.cluster_bits - 3;
+        let number = at >> self.cluster_bits;
+        let table = self.l2_table(at)?;
+        if table == 0 {
+            return Ok(None);
+        }
+        let l2_index = number & ((1 << l2_bits) - 1);
+        let l2 = self.entry(table, l2_index)?;
+        if l2 & COMPRESSED != 0 {
+            let offset = table.saturating_add(l2_index.saturating_mul(8));
+            return Err(ReaderError::Unsupported { field: "compressed cluster", offset, value: l2 });
+        }
+        Ok((l2 & ZERO == 0 && l2 & OFFSET_MASK != 0).then_some(l2 & OFFSET_MASK))
+    }
+
+    /// Where the L2 table for guest offset `at` lies; 0 if there is none.
+    fn l2_table(&mut self, at: u64) -> Result<u64, ReaderError<F::Error>> {
+        let l1_index = at >> (2 * self.cluster_bits - 3);
+        Ok(self.entry(self.l1_offset, l1_index)? & OFFSET_MASK)
+    }
+
+    fn entry(&mut self, table: u64, index: u64) -> Result<u64, ReaderError<F::Error>> {
+        let mut entry = [0; 8];
+        let at = table.saturating_add(index.saturating_mul(8));
+        fetch(&mut self.file, "cluster table", at, &mut entry)?;
+        Ok(u64::from_be_bytes(entry))
+    }
+}
+
+impl<F: ReadAt> Disk for Reader<F> {
+    type Error = ReaderError<F::Error>;
+
+    fn length(&self) -> u64 {
         self.length
     }
 
-    /// Fills `out` with guest bytes from `offset` on.
-    ///
-    /// # Errors
-    /// [`ReaderError::OutOfRange`], [`ReaderError::File`], or [`ReaderError::Unsupported`] for a
-    /// compressed cluster.
-    pub fn read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ReaderError<F::Error>> {
-        let end = offset.checked_add(out.len() as u64);
-        if end.is_none_or(|end| end > self.length) {
-            return Err(ReaderError::OutOfRange(offset));
+    fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), Self::Error> {
+        if at.checked_add(out.len() as u64).is_none_or(|end| end > self.length) {
+            return Err(ReaderError::OutOfRange(at));
         }
         let cluster = 1_u64 << self.cluster_bits;
-        let mut at = offset;
+        let mut at = at;
         let mut rest = out;
         while !rest.is_empty() {
             let inside = at & (cluster - 1);
             let room = usize::try_from(cluster - inside).unwrap_or(usize::MAX);
             let (piece, tail) = rest.split_at_mut(room.min(rest.len()));
             match self.cluster_offset(at)? {
-                Some(host) => {
-                    self.file.read_at(host.saturating_add(inside), piece).map_err(ReaderError::File)?
-                }
+                Some(host) => fetch(&mut self.file, "cluster", host.saturating_add(inside), piece)?,
                 None => piece.fill(0),
             }
             at = at.saturating_add(piece.len() as u64);
@@ -121,35 +121,23 @@ impl<F: ReadAt> Reader<F> {
         Ok(())
     }
 
-    /// Where the cluster of guest offset `at` lies in the file; `None` reads as zero.
-    fn cluster_offset(&mut self, at: u64) -> Result<Option<u64>, ReaderError<F::Error>> {
-        let l2_bits = self.cluster_bits - 3;
-        let number = at >> self.cluster_bits;
-        let l1_index = number >> l2_bits;
-        if l1_index >= self.l1_entries {
-            return Err(ReaderError::OutOfRange(at));
+    fn next_data(&mut self, at: u64) -> Result<Option<Range<u64>>, Self::Error> {
+        let (cluster, bits) = (1_u64 << self.cluster_bits, self.cluster_bits);
+        let mut at = at;
+        while at < self.length {
+            // A table that is not there is empty at once; one table covers 2^(2n-3) bytes.
+            let covered = 1_u64 << (2 * bits - 3);
+            if at.is_multiple_of(covered) && self.l2_table(at)? == 0 {
+                at = at.saturating_add(covered);
+                continue;
+            }
+            let end = (at & !(cluster - 1)).saturating_add(cluster);
+            if self.cluster_offset(at)?.is_some() {
+                return Ok(Some(at..end.min(self.length)));
+            }
+            at = end;
         }
-        let l1 = self.entry(self.l1_offset, l1_index)?;
-        if l1 & OFFSET_MASK == 0 {
-            return Ok(None);
-        }
-        let l2_index = number & ((1 << l2_bits) - 1);
-        let l2 = self.entry(l1 & OFFSET_MASK, l2_index)?;
-        if l2 & COMPRESSED != 0 {
-            return Err(ReaderError::Unsupported {
-                field: "compressed cluster at guest",
-                offset: at,
-                value: l2,
-            });
-        }
-        Ok((l2 & ZERO == 0 && l2 & OFFSET_MASK != 0).then_some(l2 & OFFSET_MASK))
-    }
-
-    fn entry(&mut self, table: u64, index: u64) -> Result<u64, ReaderError<F::Error>> {
-        let mut entry = [0; 8];
-        let at = table.saturating_add(index.saturating_mul(8));
-        self.file.read_at(at, &mut entry).map_err(ReaderError::File)?;
-        Ok(u64::from_be_bytes(entry))
+        Ok(None)
     }
 }
 

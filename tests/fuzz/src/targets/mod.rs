@@ -1,4 +1,5 @@
-//! Every reader of bytes that come from a disk, a file or a command line on the way to a booted firmware.
+//! Every reader of bytes that come from a disk, a file or a command line on the way to a booted firmware,
+//! and of the disk images that `evener-image` looks into.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::Discriminant;
@@ -7,13 +8,14 @@ use crate::{Target, Verdict};
 
 mod bundle;
 mod conf;
+mod disks;
 mod gpt;
 mod handoff;
 mod manifest;
 mod table;
 
 /// All targets.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 15] = [
     manifest::AREA,
     manifest::STATEMENT,
     manifest::KEYSET,
@@ -23,6 +25,12 @@ pub const ALL: [Target; 9] = [
     handoff::HANDOFF,
     gpt::GPT,
     conf::CONF,
+    disks::QCOW2,
+    disks::VHD,
+    disks::VHDX,
+    disks::VMDK,
+    disks::OVA,
+    disks::RAW_ZST,
 ];
 
 /// A verdict from what tells outcomes apart.

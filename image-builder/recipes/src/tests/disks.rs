@@ -1,0 +1,40 @@
+//! What a board asks for is what is written.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use evener_board::Board;
+use evener_board::DiskFormat::{Ova, Qcow2, Raw, RawZst, Vhd, Vhdx, Vmdk};
+use evener_formats::{Format, Survey};
+
+use super::{Place, some_loader_bios, some_parts, some_statement};
+use crate::{OnDisk, sign, write_bundle};
+
+#[test]
+fn every_format_that_a_board_asks_for_is_written_and_is_the_same_disk() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let text = include_str!("../../../../board-support/boards/qemu.toml");
+    let mut board = Board::parse(text).unwrap();
+    board.disk.formats = [Raw, Qcow2, Vhd, Vhdx, Vmdk, Ova, RawZst].into();
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let (key, _) = keys.development().unwrap();
+    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
+    let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
+    let bundle = place.path("given.evfw");
+    write_bundle(&bundle, &firmware).unwrap();
+    fs::write(place.path("evener-1.0.0.bios-loader"), some_loader_bios()).unwrap();
+    let images = crate::disks(&shop, &[board], &place.path("out"), &bundle, &keyset).unwrap();
+    assert_eq!(images.disks.len(), 7);
+    let mut digests = BTreeSet::new();
+    for path in &images.disks {
+        let mut file = OnDisk::new(fs::File::open(path).unwrap()).unwrap();
+        let format = Format::of(&mut file).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(name, format!("evener-qemu.{}", format.extension()));
+        if format != Format::RawZst {
+            digests.insert(Survey::of(&mut format.open(file).unwrap()).unwrap().digest());
+        }
+    }
+    assert_eq!(digests.len(), 1);
+}
