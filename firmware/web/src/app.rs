@@ -71,6 +71,8 @@ pub(crate) enum Refused {
     },
     /// What was to be changed is not there.
     NotFound,
+    /// The unit is in rescue, where virtual services are kept as they are.
+    InRescue,
     /// Control is away, or could not store it; in words.
     Failed(String),
     /// Control was asked and did not answer: the change may have been made.
@@ -235,6 +237,11 @@ impl App {
         based_on: Option<u64>,
         change: Change,
     ) -> Result<Accepted, Refused> {
+        // The unit itself, and who may get in, can be set right there; what it serves is no part of rescue.
+        let is_of_unit = matches!(change, Change::SetPassword { .. } | Change::ReplaceUnit(_));
+        if !is_of_unit && self.is_in_rescue() {
+            return Err(Refused::InRescue);
+        }
         let edited = self.snapshot().and_then(|snapshot| form::edited(&snapshot.config.shared, &change));
         let transaction = Transaction { author: author.to_owned(), based_on, change };
         let request = control::Request::Apply(Box::new(transaction));

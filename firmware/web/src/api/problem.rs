@@ -71,6 +71,7 @@ pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
         }
         Refused::Conflict { newest } => precondition(newest),
         Refused::NotFound => not_found(),
+        Refused::InRescue => answer(StatusCode::CONFLICT, "in-rescue", crate::pages::IN_RESCUE),
         Refused::Failed(reason) => {
             let detail = format!("Nothing was changed: {reason}.");
             answer(StatusCode::SERVICE_UNAVAILABLE, "not-stored", detail)
@@ -143,6 +144,7 @@ fn title(kind: &str) -> &'static str {
         "confirmation-required" => "Nothing was reset",
         "cross-origin" => "Request of another site",
         "disk-error" => "The unit's disk refused",
+        "in-rescue" => "Not in rescue",
         "incomplete" => "The body did not arrive as a whole",
         "interrupted" => "Interrupted in the middle",
         "invalid-configuration" => "The configuration would not be valid",

@@ -140,6 +140,7 @@ pub(crate) fn explain(refused: Refused, form: &mut crate::form::Form) -> (Status
             (StatusCode::UNPROCESSABLE_ENTITY, None)
         }
         Refused::Conflict { .. } => (StatusCode::CONFLICT, Some(String::from(CHANGED_MEANWHILE))),
+        Refused::InRescue => (StatusCode::CONFLICT, Some(String::from(IN_RESCUE))),
         Refused::NotFound => (StatusCode::NOT_FOUND, Some(String::from("It was deleted meanwhile."))),
         Refused::Failed(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(format!("Nothing was changed: {reason}.")))
@@ -148,6 +149,9 @@ pub(crate) fn explain(refused: Refused, form: &mut crate::form::Form) -> (Status
     }
 }
 
+/// Why virtual services cannot be changed, nor looked at on a page.
+pub(crate) const IN_RESCUE: &str = "This unit runs its rescue firmware, which serves no clients, so its virtual services \
+    cannot be looked at or changed here. They are kept, and back as soon as a confirmed firmware runs: see Firmware.";
 /// Said when control was asked for a change and did not answer.
 pub(crate) const OUTCOME_UNKNOWN: &str = "Control did not answer in time: the change may have been made. Look at \
      the settings as they are now before you repeat it.";
@@ -184,11 +188,7 @@ pub(crate) async fn unless_in_rescue(State(app): State<App>, request: Request, n
     let (mut parts, _) = request.into_parts();
     match Visitor::from_request_parts(&mut parts, &app).await {
         Ok(_) if is_home => axum::response::Redirect::to("/firmware").into_response(),
-        Ok(_) => {
-            let text = "This unit runs its rescue firmware, which serves no clients, so its virtual services cannot be looked at \
-                or changed here. They are kept, and back as soon as a confirmed firmware runs: see Firmware.";
-            message(StatusCode::SERVICE_UNAVAILABLE, "Not in rescue", text)
-        }
+        Ok(_) => message(StatusCode::SERVICE_UNAVAILABLE, "Not in rescue", IN_RESCUE),
         Err(response) => response,
     }
 }

@@ -295,6 +295,10 @@ async fn in_rescue_there_is_what_helps_and_the_rest_says_why_not() {
     }
     let status = unit.api(Method::GET, "/api/v1/status", None).await.json();
     assert_eq!(status["silent"], json!([]));
+    let services = unit.api(Method::GET, "/api/v1/vs", None).await.json();
+    let change = unit.api(Method::DELETE, "/api/v1/vs/1", None).await;
+    assert_eq!((change.status, change.json()["type"].as_str()), (StatusCode::CONFLICT, Some("in-rescue")));
+    assert_eq!(unit.api(Method::GET, "/api/v1/vs", None).await.json(), services, "they are kept");
     let upload = begin(&unit, &browser, 3).await;
     assert_eq!(piece(&unit, &browser, &upload, 0, b"abc").await.status, StatusCode::OK);
 }

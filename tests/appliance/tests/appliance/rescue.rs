@@ -44,6 +44,8 @@ fn is_in_rescue(unit: &Unit, api: &Api, client: &Host, why: &[&str]) {
         let name = service["service"].as_str().unwrap();
         assert!(!["proxy", "checks"].contains(&name), "{name} runs: {status}");
     }
+    let change = api.call("DELETE", "/api/v1/vs/1", Some(&json!({}))).unwrap();
+    assert_eq!((change.status, &change.json["type"]), (409, &json!("in-rescue")), "{}", change.json);
     let refused = client.connect(SERVICE).map(|_| ());
     assert!(refused.is_err(), "somebody listens on {SERVICE}");
     assert!(client.connect(SocketAddrV4::new(UNIT, 8443)).is_ok());
