@@ -83,11 +83,18 @@ pub(crate) fn reproduce(journal: &mut Journal, paths: &Paths) -> Result<bool> {
 fn second_build(place: &Path, tree: &Path) -> Result<Command> {
     let programs = place.join("bin");
     fs::create_dir_all(&programs)?;
-    for program in CLOCKED {
-        let real = which(program)?;
-        let wrapper = programs.join(program);
-        fs::write(&wrapper, format!("#!/bin/sh\nexec faketime -f '{LATER}' {} \"$@\"\n", real.display()))?;
+    let wrap = |name: &str, command: &str| -> Result<PathBuf> {
+        let wrapper = programs.join(name);
+        fs::write(&wrapper, format!("#!/bin/sh\n{command} \"$@\"\n"))?;
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+        Ok(wrapper)
+    };
+    // The kernel's configuration asks rustc for its version.
+    let rustc = wrap("rustc", &format!("exec env --unset=LD_PRELOAD {}", which("rustc")?.display()))?;
+    for program in CLOCKED {
+        let real = which(program)?.display().to_string();
+        let more = if program == "make" { format!(" RUSTC={}", rustc.display()) } else { String::new() };
+        wrap(program, &format!("exec faketime -f '{LATER}' {real}{more}"))?;
     }
     // Sources are given, what was made of them is not.
     let own = place.join("cache/evener");
