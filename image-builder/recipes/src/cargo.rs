@@ -93,7 +93,7 @@ fn cargo(shop: &Shop<'_>, flags: &[&str]) -> Result<Tool, RecipeError> {
     let home = home();
     let maps = [(shop.workspace.as_path(), "/evener"), (home.as_path(), "/cargo")];
     let mut rust_flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-    let mut c_flags = String::new();
+    let mut c_flags = String::from("-fno-record-gcc-switches ");
     for (from, to) in maps {
         rust_flags.push(format!("--remap-path-prefix={}={to}", from.display()));
         c_flags.push_str(&format!("-ffile-prefix-map={}={to} ", from.display()));
@@ -105,6 +105,8 @@ fn cargo(shop: &Shop<'_>, flags: &[&str]) -> Result<Tool, RecipeError> {
         // Separated by 0x1f, so that a path with a space in it is one flag.
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"))
         .env("CFLAGS", c_flags.trim_end())
+        // What C code takes for the time of its compilation (mimalloc prints it): https://reproducible-builds.org/docs/source-date-epoch/.
+        .env("SOURCE_DATE_EPOCH", "0")
         .within(&shop.workspace);
     Ok(if shop.locked { tool.arg("--locked") } else { tool })
 }
