@@ -232,6 +232,31 @@ pub(crate) fn fetch<F: ReadAt>(
     file.read_at(offset, out).map_err(|source| ReaderError::File { offset, source })
 }
 
+/// Fills `out` from `at` of a disk of `length` bytes that lies in blocks of `block` bytes: `read` is given, block by block,
+/// the address, how far inside of its block that is, and the piece to fill.
+pub(crate) fn in_blocks<E>(
+    length: u64,
+    block: u64,
+    at: u64,
+    out: &mut [u8],
+    mut read: impl FnMut(u64, u64, &mut [u8]) -> Result<(), ReaderError<E>>,
+) -> Result<(), ReaderError<E>> {
+    if at.checked_add(out.len() as u64).is_none_or(|end| end > length) {
+        return Err(ReaderError::OutOfRange(at));
+    }
+    let mut at = at;
+    let mut rest = out;
+    while !rest.is_empty() {
+        let inside = at % block;
+        let room = usize::try_from(block.saturating_sub(inside)).unwrap_or(usize::MAX);
+        let (piece, tail) = rest.split_at_mut(room.min(rest.len()));
+        read(at, inside, piece)?;
+        at = at.saturating_add(piece.len() as u64);
+        rest = tail;
+    }
+    Ok(())
+}
+
 /// The first range of a disk of `length` bytes, which begins where `file` does, that is not a hole.
 pub(crate) fn file_data<F: ReadAt>(
     file: &mut F,

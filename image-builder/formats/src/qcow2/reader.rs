@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{MAGIC, MOST};
-use crate::image::{Disk, ReadAt, ReaderError, fetch};
+use crate::image::{Disk, ReadAt, ReaderError, fetch, in_blocks};
 
 /// A qcow2 file, opened.
 #[derive(Debug)]
@@ -101,24 +101,14 @@ impl<F: ReadAt> Disk for Reader<F> {
     }
 
     fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), Self::Error> {
-        if at.checked_add(out.len() as u64).is_none_or(|end| end > self.length) {
-            return Err(ReaderError::OutOfRange(at));
-        }
         let cluster = 1_u64 << self.cluster_bits;
-        let mut at = at;
-        let mut rest = out;
-        while !rest.is_empty() {
-            let inside = at & (cluster - 1);
-            let room = usize::try_from(cluster - inside).unwrap_or(usize::MAX);
-            let (piece, tail) = rest.split_at_mut(room.min(rest.len()));
-            match self.cluster_offset(at)? {
-                Some(host) => fetch(&mut self.file, "cluster", host.saturating_add(inside), piece)?,
-                None => piece.fill(0),
+        in_blocks(self.length, cluster, at, out, |at, inside, piece| match self.cluster_offset(at)? {
+            Some(host) => fetch(&mut self.file, "cluster", host.saturating_add(inside), piece),
+            None => {
+                piece.fill(0);
+                Ok(())
             }
-            at = at.saturating_add(piece.len() as u64);
-            rest = tail;
-        }
-        Ok(())
+        })
     }
 
     fn next_data(&mut self, at: u64) -> Result<Option<Range<u64>>, Self::Error> {

@@ -6,7 +6,7 @@ use super::{
     BAT_REGION, CHUNK_BYTES, CRC, DISK_SIZE, FILE_PARAMETERS, HEADER_BYTES, HEADERS, LOGICAL_SECTOR, MAGIC,
     METADATA_REGION, METADATA_TABLE_BYTES, MIB, MOST, PRESENT, REGION_TABLE_BYTES, REGION_TABLES, index_of,
 };
-use crate::image::{Disk, ReadAt, ReaderError, array, fetch};
+use crate::image::{Disk, ReadAt, ReaderError, array, fetch, in_blocks};
 
 /// Regions that a table may name, items that the metadata may have ([MS-VHDX] 2.2.3.1 and 2.6.1.1).
 const MOST_ENTRIES: u64 = 2047;
@@ -211,23 +211,13 @@ impl<F: ReadAt> Disk for Reader<F> {
     }
 
     fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), Self::Error> {
-        if at.checked_add(out.len() as u64).is_none_or(|end| end > self.length) {
-            return Err(ReaderError::OutOfRange(at));
-        }
-        let mut at = at;
-        let mut rest = out;
-        while !rest.is_empty() {
-            let inside = at % self.block;
-            let room = usize::try_from(self.block.saturating_sub(inside)).unwrap_or(usize::MAX);
-            let (piece, tail) = rest.split_at_mut(room.min(rest.len()));
-            match self.block_offset(at)? {
-                Some(host) => fetch(&mut self.file, "block", host.saturating_add(inside), piece)?,
-                None => piece.fill(0),
+        in_blocks(self.length, self.block, at, out, |at, inside, piece| match self.block_offset(at)? {
+            Some(host) => fetch(&mut self.file, "block", host.saturating_add(inside), piece),
+            None => {
+                piece.fill(0);
+                Ok(())
             }
-            at = at.saturating_add(piece.len() as u64);
-            rest = tail;
-        }
-        Ok(())
+        })
     }
 
     fn next_data(&mut self, at: u64) -> Result<Option<Range<u64>>, Self::Error> {

@@ -6,7 +6,7 @@ use super::{
     COMPRESSED, DEFLATE, END, FOOTER, IN_FOOTER, MAGIC, MARKERS, MOST, NEWLINE_TEST, SECTOR, SECTOR_BYTES,
     TABLE_BYTES,
 };
-use crate::image::{Disk, ReadAt, ReaderError, array, fetch};
+use crate::image::{Disk, ReadAt, ReaderError, array, fetch, in_blocks};
 
 /// Grains from 4 KiB to 1 MiB; everybody's have 64 KiB.
 const GRAINS: std::ops::RangeInclusive<u64> = 8..=2048;
@@ -193,15 +193,7 @@ impl<F: ReadAt> Disk for Reader<F> {
     }
 
     fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), Self::Error> {
-        if at.checked_add(out.len() as u64).is_none_or(|end| end > self.length) {
-            return Err(ReaderError::OutOfRange(at));
-        }
-        let mut at = at;
-        let mut rest = out;
-        while !rest.is_empty() {
-            let inside = at % self.grain_bytes;
-            let room = usize::try_from(self.grain_bytes - inside).unwrap_or(usize::MAX);
-            let (piece, tail) = rest.split_at_mut(room.min(rest.len()));
+        in_blocks(self.length, self.grain_bytes, at, out, |at, inside, piece| {
             match self.grain_offset(at)? {
                 None => piece.fill(0),
                 Some(offset) if self.compressed => {
@@ -211,10 +203,8 @@ impl<F: ReadAt> Disk for Reader<F> {
                 }
                 Some(offset) => fetch(&mut self.file, "grain", offset.saturating_add(inside), piece)?,
             }
-            at += piece.len() as u64;
-            rest = tail;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn next_data(&mut self, at: u64) -> Result<Option<Range<u64>>, Self::Error> {
