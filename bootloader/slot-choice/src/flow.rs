@@ -12,7 +12,7 @@ use core::fmt;
 
 use evener_disk::{Blocks, GptError, Lba, PartitionMap, Role, SECTOR, Slot, Source};
 use evener_handoff::{Handoff, LoaderKeys};
-use evener_manifest::{AREA_BYTES, CommandLine, Fill, KERNEL_AT, Keyset, PartKind, Verified, Version};
+use evener_manifest::{AREA_BYTES, CommandLine, Fill, Keyset, PartKind, Verified, Version};
 use evener_slot_table::{SlotFacts, SlotTable, load, store};
 
 use crate::{Asked, Boot, BootCode, Counting, Facts, Order, SlotFact, choose, judge};
@@ -284,18 +284,15 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
     /// Reads the kernel once and verifies those bytes; they lie at the start of the memory returned.
     fn read_kernel(&mut self, slot: Slot, verified: &Verified<'_>) -> Result<(M::Memory, usize), BootCode> {
         let part = verified.part(PartKind::Kernel).ok_or(BootCode::ManifestInvalid)?;
-        let mut partition =
-            self.map.window(&mut *self.disk, Role::Boot(slot)).ok_or(BootCode::PartitionMissing)?;
-        let sector_bytes = SECTOR as u64;
-        let start = KERNEL_AT.div_ceil(sector_bytes);
-        let sectors = part.size.div_ceil(sector_bytes);
-        if sectors > partition.sectors().saturating_sub(start) {
+        let place = PartKind::Kernel.place(slot);
+        let mut partition = self.map.window(&mut *self.disk, place.role).ok_or(BootCode::PartitionMissing)?;
+        if part.size > place.room(partition.sectors()) {
             return Err(BootCode::KernelSize);
         }
         let bytes = usize::try_from(part.size).map_err(|_| BootCode::KernelSize)?;
         let room = bytes.checked_next_multiple_of(SECTOR).ok_or(BootCode::KernelSize)?;
         let mut image = self.machine.allocate(room).ok_or(BootCode::NoMemory)?;
-        let mut at = start;
+        let mut at = place.at.div_ceil(SECTOR as u64);
         for chunk in image.as_mut().chunks_mut(CHUNK) {
             let count = u64::try_from(chunk.len() / SECTOR).unwrap_or(u64::MAX);
             partition.read(Lba(at), chunk).map_err(|_| BootCode::ReadFailed)?;

@@ -37,6 +37,7 @@ impl Bench {
             (PartKind::Kernel, Bytes::from(vec![0x33; 100_001])),
             (PartKind::Rootfs, rootfs.into()),
             (PartKind::LoaderUefi, Bytes::from(vec![0x44; 5000])),
+            (PartKind::LoaderBios, loader_bios()),
         ];
         (parts, Verity { root: tree.root, salt: [1; 32], data_blocks: tree.data_blocks })
     }
@@ -73,10 +74,10 @@ impl Bench {
         let keys = Keyset::parse(&keyset).unwrap();
         let facts = SlotFacts::from(&Header::parse(&area).unwrap().verify(&keys).unwrap());
         let (parts, _) = self.parts();
-        let [kernel, rootfs, loader_uefi] = [0, 1, 2].map(|n: usize| parts[n].1.clone());
-        let firmware = Firmware { area, kernel, rootfs, facts };
+        let [kernel, rootfs, loader_uefi, loader_bios] = [0, 1, 2, 3].map(|n: usize| parts[n].1.clone());
+        let firmware = Firmware { area, kernel, rootfs, loader_uefi, loader_bios, facts };
         let (sectors, data) = (320 * 2048, Sparse::new(1 << 20));
-        Disk { sectors, loader_uefi, loader_bios: loader_bios(), firmware, data }.build().unwrap()
+        Disk { sectors, firmware, data }.build().unwrap()
     }
 
     pub(crate) fn file(&self, name: &str, content: &Sparse) -> PathBuf {

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use evener_disk::{GptError, Guid, Lba, PartitionMap, Role, SECTOR, SECTORS_PER_MIB, Slot};
 use evener_formats::fat16::{FatError, Volume};
 use evener_formats::{Sparse, SparseError};
-use evener_manifest::KERNEL_AT;
+use evener_manifest::PartKind;
 use evener_slot_table::{COPIES, SlotFacts, SlotRecord, SlotState, SlotTable};
 use evener_stage2::{BOOT_CODE_BYTES, Stage2Error};
 use sha2::{Digest, Sha256};
@@ -41,13 +41,13 @@ pub enum LayoutError {
         fault: GptError,
     },
     /// A content does not fit into its partition.
-    #[error("{what} does not fit into partition {role}, which has {room} bytes")]
+    #[error("{what} does not fit into partition {role}, which has room for {room} bytes of it")]
     Room {
         /// What.
         what: &'static str,
         /// Which partition.
         role: Role,
-        /// Its size in bytes.
+        /// Bytes that it may have there.
         room: u64,
         /// The inner reason.
         source: SparseError,
@@ -74,8 +74,23 @@ pub struct Firmware {
     pub kernel: Bytes,
     /// Root filesystem with its verity tree behind it.
     pub rootfs: Bytes,
+    /// `BOOTX64.EFI`.
+    pub loader_uefi: Bytes,
+    /// The BIOS loader's file: boot code and stage 2, as `evener-stage2` describes it.
+    pub loader_bios: Bytes,
     /// Version, floor and digest of the manifest.
     pub facts: SlotFacts,
+}
+
+impl Firmware {
+    fn parts(&self) -> [(&'static str, PartKind, &Bytes); 4] {
+        [
+            ("the kernel", PartKind::Kernel, &self.kernel),
+            ("the root filesystem", PartKind::Rootfs, &self.rootfs),
+            ("the UEFI loader", PartKind::LoaderUefi, &self.loader_uefi),
+            ("the BIOS loader", PartKind::LoaderBios, &self.loader_bios),
+        ]
+    }
 }
 
 /// Everything on a fresh disk.
@@ -83,11 +98,7 @@ pub struct Firmware {
 pub struct Disk {
     /// Size of the disk in 512-byte sectors.
     pub sectors: u64,
-    /// `BOOTX64.EFI`.
-    pub loader_uefi: Bytes,
-    /// The BIOS loader's file: boot code and stage 2, as `evener-stage2` describes it.
-    pub loader_bios: Bytes,
-    /// What slots A and R hold.
+    /// What slots A and R hold; its loaders are those of the disk.
     pub firmware: Firmware,
     /// The empty data filesystem; may be smaller than the partition, the unit grows it.
     pub data: Sparse,
@@ -106,7 +117,7 @@ impl Disk {
         .map_err(|fault| LayoutError::Table { sectors: self.sectors, fault })?;
 
         let mut writer = Writer { disk: Sparse::new(self.sectors.saturating_mul(SECTOR as u64)), map };
-        let (code, stage2) = evener_stage2::parts(&self.loader_bios).map_err(LayoutError::Bios)?;
+        let (code, stage2) = evener_stage2::parts(&self.firmware.loader_bios).map_err(LayoutError::Bios)?;
         let stage2 = Bytes::copy_from_slice(stage2.bytes());
         writer.tables(&code)?;
         for sectors in evener_stage2::COPIES {
@@ -125,8 +136,9 @@ impl Disk {
         }
         for slot in [Slot::A, Slot::R] {
             writer.put("the manifest", Role::Boot(slot), 0, &self.firmware.area)?;
-            writer.put("the kernel", Role::Boot(slot), KERNEL_AT, &self.firmware.kernel)?;
-            writer.put("the root filesystem", Role::Root(slot), 0, &self.firmware.rootfs)?;
+            for (what, kind, bytes) in self.firmware.parts() {
+                writer.part(what, kind, slot, bytes)?;
+            }
         }
         writer.embed("the data filesystem", Role::Data, &self.data)?;
         Ok(writer.disk)
@@ -156,7 +168,7 @@ impl Disk {
         let [a, b, c, d, ..] = derived_guid(&self.firmware.facts.digest, label).0;
         let mut volume = Volume::new(sectors, hidden, label, u32::from_le_bytes([a, b, c, d]));
         volume
-            .add(LOADER_PATH, self.loader_uefi.clone())
+            .add(LOADER_PATH, self.firmware.loader_uefi.clone())
             .and_then(|()| volume.build())
             .map_err(|source| LayoutError::Esp { role, source })
     }
@@ -212,6 +224,24 @@ impl Writer {
                     .try_for_each(|e| self.disk.put(start.saturating_add(e.at), e.bytes.clone()))
             })
             .map_err(|source| LayoutError::Room { what, role, room, source })
+    }
+
+    /// A part of the firmware, at its place in `slot`.
+    fn part(
+        &mut self,
+        what: &'static str,
+        kind: PartKind,
+        slot: Slot,
+        bytes: &Bytes,
+    ) -> Result<(), LayoutError> {
+        let place = kind.place(slot);
+        let room = place.room(self.place(place.role).1 / SECTOR as u64);
+        let len = bytes.len() as u64;
+        if len > room {
+            let source = SparseError::OutOfRange { at: place.at, len, length: room };
+            return Err(LayoutError::Room { what, role: place.role, room, source });
+        }
+        self.put(what, place.role, place.at, bytes)
     }
 
     fn embed(&mut self, what: &'static str, role: Role, content: &Sparse) -> Result<(), LayoutError> {

@@ -19,9 +19,9 @@ fn disk() -> Disk {
     data.put(1024, bytes(0x44, 100)).unwrap();
     Disk {
         sectors: SECTORS,
-        loader_uefi: bytes(0x11, 50_000),
-        loader_bios: loader_bios(),
         firmware: Firmware {
+            loader_uefi: bytes(0x11, 50_000),
+            loader_bios: loader_bios(),
             area: bytes(0x22, 2000),
             kernel: bytes(0x33, 6_000_000),
             rootfs: bytes(0x55, 8_000_000),
@@ -90,10 +90,19 @@ fn the_backup_table_alone_is_enough() {
 #[test]
 fn slots_a_and_r_hold_the_firmware_and_b_nothing() {
     let mut built = Built(disk().build().unwrap());
+    let bios = loader_bios();
     for (slot, full) in [(Slot::A, true), (Slot::R, true), (Slot::B, false)] {
         assert_eq!(starts_with(&mut built, Role::Boot(slot), 0, &[0x22; 512]), full, "{slot}");
-        assert_eq!(starts_with(&mut built, Role::Boot(slot), KERNEL_AT, &[0x33; 512]), full, "{slot}");
-        assert_eq!(starts_with(&mut built, Role::Root(slot), 0, &[0x55; 512]), full, "{slot}");
+        let parts = [
+            (PartKind::Kernel, &[0x33; 512][..]),
+            (PartKind::Rootfs, &[0x55; 512]),
+            (PartKind::LoaderUefi, &[0x11; 512]),
+            (PartKind::LoaderBios, &bios[..440]),
+        ];
+        for (kind, content) in parts {
+            let place = kind.place(slot);
+            assert_eq!(starts_with(&mut built, place.role, place.at, content), full, "{slot} {kind}");
+        }
     }
     let mut sector = [0; 2 * SECTOR];
     window(&mut built, Role::Data).read(Lba(2), &mut sector).unwrap();
@@ -129,9 +138,12 @@ fn equal_firmware_gives_equal_disks_and_another_one_other_guids() {
 #[test]
 fn what_does_not_fit_is_named_with_its_partition() {
     let mut large = disk();
-    large.firmware.kernel = Bytes::from(vec![1; 16 << 20]);
+    large.firmware.kernel = Bytes::from(vec![1; 14 << 20]);
     let error = large.build().unwrap_err();
-    assert_eq!(error.to_string(), "the kernel does not fit into partition boot-a, which has 16777216 bytes");
+    assert_eq!(
+        error.to_string(),
+        "the kernel does not fit into partition boot-a, which has room for 14614528 bytes of it"
+    );
     let mut small = disk();
     small.sectors = 280 * SECTORS_PER_MIB;
     assert!(matches!(small.build(), Err(LayoutError::Table { .. })));
@@ -159,6 +171,7 @@ fn a_bios_finds_its_loader_twice_where_the_boot_code_looks() {
 fn a_damaged_bios_loader_gets_on_no_disk() {
     let mut damaged = loader_bios().to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    let disk = Disk { loader_bios: damaged.into(), ..disk() };
+    let mut disk = disk();
+    disk.firmware.loader_bios = damaged.into();
     assert_eq!(disk.build().unwrap_err(), LayoutError::Bios(Stage2Error::Checksum));
 }

@@ -32,7 +32,7 @@ pub(crate) fn write_disk_file(
         Err(WriteError::Read(never)) => match never {},
         Err(WriteError::Write { source, .. }) => Err(target.error("writing", source)),
         Err(WriteError::Size { length, most, .. }) => {
-            Err(RecipeError::TooLarge { what: "the disk", size: length, room: most })
+            Err(RecipeError::TooLarge { what: "the disk".to_owned(), size: length, room: most })
         }
     }
 }

@@ -87,7 +87,7 @@ pub enum RecipeError {
     #[error("{what} is {size} bytes; there is room for {room}")]
     TooLarge {
         /// What.
-        what: &'static str,
+        what: String,
         /// Its size in bytes.
         size: u64,
         /// The size of its place in bytes.

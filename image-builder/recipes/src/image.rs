@@ -95,7 +95,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         if key.public().development { "development" } else { "production" },
         key.public().id(),
     ));
-    let content = DiskContent { firmware: &firmware, loader_bios: parts.loader_bios, data: parts.data };
+    let content = DiskContent { firmware: &firmware, data: parts.data };
     let images = write_images(shop, order.boards, order.out, &content)?;
     Ok(Images { documents, ..images })
 }
@@ -183,10 +183,8 @@ pub fn write_bundle(path: &Path, firmware: &Firmware) -> Result<(), RecipeError>
 /// What is on a fresh disk.
 #[derive(Clone, Debug)]
 pub struct DiskContent<'a> {
-    /// What slots A and R hold; it brings the UEFI loader.
+    /// What slots A and R hold; it brings the loaders.
     pub firmware: &'a Firmware,
-    /// The BIOS loader's file.
-    pub loader_bios: Bytes,
     /// The empty filesystem for `data`.
     pub data: Sparse,
 }
@@ -208,12 +206,12 @@ fn lay_out(board: &Board, content: &DiskContent<'_>) -> Result<Sparse, RecipeErr
     let firmware = content.firmware;
     let disk = Disk {
         sectors: board.disk.sectors(),
-        loader_uefi: firmware.part(PartKind::LoaderUefi),
-        loader_bios: content.loader_bios.clone(),
         firmware: evener_layout::Firmware {
             area: firmware.area.clone(),
             kernel: firmware.part(PartKind::Kernel),
             rootfs: firmware.part(PartKind::Rootfs),
+            loader_uefi: firmware.part(PartKind::LoaderUefi),
+            loader_bios: firmware.part(PartKind::LoaderBios),
             facts: firmware.facts,
         },
         data: content.data.clone(),
@@ -234,12 +232,10 @@ fn write_format(path: &Path, format: DiskFormat, board: &Board, disk: &Sparse) -
     write_disk_file(path, format, &machine(board), disk)
 }
 
-/// What the files are a function of: the firmware, the BIOS loader, the disk's size, and all our code that lays them
-/// out.
+/// What the files are a function of: the firmware, the disk's size, and all our code that lays them out.
 pub(crate) fn key(code: &str, board: &Board, content: &DiskContent<'_>) -> String {
     Key::of_code("evener-images-1", code)
         .with("area", &content.firmware.area)
-        .with("loader-bios", &content.loader_bios)
         .with("disk", &board.disk.size_mib.to_le_bytes())
         .with("machine", format!("{:?}", machine(board)).as_bytes())
         .finish()

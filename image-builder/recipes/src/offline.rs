@@ -5,27 +5,24 @@
 //! and disks are laid out from the signed bundle: they would not boot before.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use evener_board::Board;
 use evener_formats::bundle::{self, Event};
 use evener_keys::{PublicKey, SigningKey};
-use evener_manifest::{Header, Keyset, PartKind, SIGNATURE_BYTES, Version, join};
+use evener_manifest::{Header, Keyset, PartKind, SIGNATURE_BYTES, join};
 use evener_slot_table::SlotFacts;
 
 use crate::error::{RecipeError, file};
 use crate::firmware::{Firmware, Statement, in_words, manifest};
 use crate::image::{DiskContent, Images, check_consoles, sizes, write_images, write_sparse};
 use crate::parts::Parts;
-use crate::shop::{Shop, lock, make_folder, write_whole};
+use crate::shop::{Shop, lock, make_folder};
 use crate::{data, hex, sha256};
 
 /// How the name of a bundle ends that waits for its signature; a signed one ends in `.evfw`.
 pub const UNSIGNED: &str = ".unsigned.evfw";
-
-/// How the name of the BIOS loader's file ends, which waits beside the bundle for the disks: no bundle has it yet.
-const BIOS_LOADER: &str = ".bios-loader";
 
 /// Who signs a firmware.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +49,6 @@ pub(crate) fn write_unsigned(
     let content = content.map_err(|e| RecipeError::Manifest(e.to_string()))?;
     let path = make_folder(out.to_owned())?.join(format!("evener-{}{UNSIGNED}", statement.policy.version));
     write_sparse(&path, &content)?;
-    write_whole(&bios_loader(&path, statement.policy.version), &parts.loader_bios)?;
     shop.reporter.say(&format!(
         "manifest: Evener {}, not signed yet; key {} is to sign {}",
         statement.policy.version,
@@ -62,7 +58,7 @@ pub(crate) fn write_unsigned(
     Ok(Images { bundle: path, disks: Vec::new(), documents: Vec::new(), sizes: sizes(&listed) })
 }
 
-/// Lays out the disks of a firmware from its signed bundle and the BIOS loader's file beside it, and puts the bundle beside them.
+/// Lays out the disks of a firmware from its signed bundle, and puts the bundle beside them.
 ///
 /// # Errors
 /// [`RecipeError`]; [`RecipeError::Malformed`] when the bundle does not verify with `keyset`.
@@ -78,15 +74,8 @@ pub fn disks(
     let content = file("reading", bundle, fs::read(bundle))?;
     let firmware = unpack(&content, keyset)
         .map_err(|reason| RecipeError::Malformed { path: bundle.to_owned(), reason })?;
-    let loader_bios = bios_loader(bundle, firmware.version);
-    let loader_bios = file("reading", &loader_bios, fs::read(&loader_bios))?.into();
     let data = data::data(shop)?.content;
-    write_images(shop, boards, out, &DiskContent { firmware: &firmware, loader_bios, data })
-}
-
-/// The BIOS loader's file beside `bundle`.
-fn bios_loader(bundle: &Path, version: Version) -> PathBuf {
-    bundle.with_file_name(format!("evener-{version}{BIOS_LOADER}"))
+    write_images(shop, boards, out, &DiskContent { firmware: &firmware, data })
 }
 
 fn unpack(content: &[u8], keyset: &[u8]) -> Result<Firmware, String> {

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use evener_disk::{Role, Slot};
+use evener_disk::Slot;
 use evener_formats::Sparse;
-use evener_manifest::{KERNEL_AT, PartKind, Version};
+use evener_manifest::{PartKind, Version};
 
 use crate::error::{RecipeError, file};
 use crate::firmware::Policy;
@@ -50,7 +50,7 @@ pub struct Parts {
     pub kernel_version: String,
     /// `BOOTX64.EFI`.
     pub loader_uefi: Bytes,
-    /// The BIOS loader's file, sealed. It goes onto disks; no firmware names it yet.
+    /// The BIOS loader's file, sealed.
     pub loader_bios: Bytes,
     /// Root filesystem with its hash tree.
     pub root: Rootfs,
@@ -65,6 +65,7 @@ impl Parts {
             (PartKind::Kernel, self.kernel.clone()),
             (PartKind::Rootfs, self.root.bytes.clone()),
             (PartKind::LoaderUefi, self.loader_uefi.clone()),
+            (PartKind::LoaderBios, self.loader_bios.clone()),
         ]
     }
 }
@@ -91,8 +92,9 @@ pub fn parts(shop: &Shop<'_>, from: &Ingredients<'_>) -> Result<Parts, RecipeErr
         root,
         data: data.content,
     };
-    room("the kernel", &parts.kernel, Role::Boot(Slot::A), KERNEL_AT)?;
-    room("the root filesystem", &parts.root.bytes, Role::Root(Slot::A), 0)?;
+    for (kind, bytes) in parts.listed() {
+        room(kind, &bytes)?;
+    }
     Ok(parts)
 }
 
@@ -104,8 +106,10 @@ fn seal(path: &Path, version: Version) -> Result<Bytes, RecipeError> {
     Ok(bytes.into())
 }
 
-fn room(what: &'static str, bytes: &Bytes, role: Role, reserved: u64) -> Result<(), RecipeError> {
-    let room = role.sectors().unwrap_or(0).saturating_mul(512).saturating_sub(reserved);
+/// Whether a slot has room for a part.
+fn room(kind: PartKind, bytes: &Bytes) -> Result<(), RecipeError> {
+    let place = kind.place(Slot::A);
+    let room = place.room(place.role.sectors().unwrap_or(0));
     let size = bytes.len() as u64;
-    if size <= room { Ok(()) } else { Err(RecipeError::TooLarge { what, size, room }) }
+    if size <= room { Ok(()) } else { Err(RecipeError::TooLarge { what: kind.to_string(), size, room }) }
 }

@@ -127,8 +127,8 @@ impl TestFirmware {
     pub fn disk(&self) -> Result<PathBuf> {
         let board = Board::parse(BOARD)?;
         self.make("qcow2", |path, firmware, parts| {
-            let (loader_bios, data) = (parts.loader_bios.clone(), parts.data.clone());
-            Ok(write_disk(path, DiskFormat::Qcow2, &board, &DiskContent { firmware, loader_bios, data })?)
+            let content = DiskContent { firmware, data: parts.data.clone() };
+            Ok(write_disk(path, DiskFormat::Qcow2, &board, &content)?)
         })
     }
 

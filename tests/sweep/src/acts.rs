@@ -2,7 +2,6 @@
 
 use anyhow::{Result, anyhow, ensure};
 use evener_disk::{Blocks, Guid, Lba, PartitionMap, Role, SECTOR, Slot, SparseDisk};
-use evener_manifest::KERNEL_AT;
 use evener_slot_table::{COPIES, SlotRecord, SlotState, SlotTable};
 use evener_slots::{Partitions as _, change, copy};
 
@@ -52,8 +51,11 @@ pub(crate) fn fill(unit: &mut Unit<'_>, slot: Slot, firmware: &Firmware) -> Resu
         written.map_err(|error| anyhow!("{role}: {error:?}"))
     };
     put(Role::Boot(slot), Lba(0), &firmware.area)?;
-    put(Role::Boot(slot), Lba(KERNEL_AT / SECTOR as u64), &firmware.kernel)?;
-    put(Role::Root(slot), Lba(0), &firmware.rootfs)
+    for (kind, bytes) in &firmware.parts {
+        let place = kind.place(slot);
+        put(place.role, Lba(place.at / SECTOR as u64), bytes)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn boot(unit: &mut Unit<'_>) -> Result<()> {

@@ -25,10 +25,8 @@ pub struct Firmware {
     pub digest: [u8; 32],
     /// Manifest and signature.
     pub area: Vec<u8>,
-    /// The kernel; not whole sectors.
-    pub kernel: Bytes,
-    /// The root file system.
-    pub rootfs: Bytes,
+    /// Kernel, root file system and loaders; none but the BIOS loader in whole sectors.
+    pub parts: Vec<(PartKind, Bytes)>,
     /// The firmware file.
     pub bundle: Vec<u8>,
 }
@@ -46,6 +44,18 @@ pub struct Catalogue {
     pub newest: Firmware,
     /// The keys that loader and firmware trust.
     pub keyset: Vec<u8>,
+}
+
+impl Firmware {
+    /// The bytes of one part.
+    #[must_use]
+    pub fn part(&self, kind: PartKind) -> Bytes {
+        self.parts
+            .iter()
+            .find(|(known, _)| *known == kind)
+            .map(|(_, bytes)| bytes.clone())
+            .unwrap_or_default()
+    }
 }
 
 impl Catalogue {
@@ -71,11 +81,11 @@ fn firmware(version: Version, floor: Version) -> Result<Firmware> {
     let bytes = |length: u32, kind: u8| -> Bytes {
         (0..length).map(|index| index.to_le_bytes()[0].wrapping_mul(7) ^ salt ^ kind).collect()
     };
-    let (kernel, rootfs) = (bytes(10_100, 1), bytes(8192, 2));
-    let parts = [
-        (PartKind::Kernel, kernel.clone()),
-        (PartKind::Rootfs, rootfs.clone()),
+    let parts = vec![
+        (PartKind::Kernel, bytes(10_100, 1)),
+        (PartKind::Rootfs, bytes(8192, 2)),
         (PartKind::LoaderUefi, bytes(900, 3)),
+        (PartKind::LoaderBios, bytes(1536, 4)),
     ];
     let stated = parts.iter().map(|(kind, bytes)| Part {
         kind: *kind,
@@ -102,5 +112,5 @@ fn firmware(version: Version, floor: Version) -> Result<Firmware> {
     let file = encode(&area, &parts).context("the bundle")?;
     let mut bundle = vec![0; usize::try_from(file.length())?];
     file.read(0, &mut bundle);
-    Ok(Firmware { version, floor, digest: sha256(&manifest), area, kernel, rootfs, bundle })
+    Ok(Firmware { version, floor, digest: sha256(&manifest), area, parts, bundle })
 }

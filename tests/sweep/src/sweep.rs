@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, Tear, TraceDisk};
-use evener_manifest::{KERNEL_AT, PartKind};
 use evener_slot_table::SlotState;
 
 use crate::acts::fill;
@@ -15,7 +14,6 @@ use crate::extent::{Dice, Extent};
 use crate::firmware::Catalogue;
 use crate::operations::GENERATIONS;
 use crate::recovery::{Known, is_through, recover, survives};
-use crate::unit::part_bytes;
 use crate::{Operation, Unit};
 
 /// Which misfortune a case is about.
@@ -289,10 +287,11 @@ fn places(slot: Slot, catalogue: &Catalogue) -> Vec<(Role, u64)> {
     let sector = SECTOR as u64;
     let sectors = |bytes: u64| (0..bytes.div_ceil(sector)).map(move |at| at.saturating_mul(sector));
     let area = sectors(catalogue.newest.area.len() as u64).map(|at| (Role::Boot(slot), at));
-    let kernel = sectors(part_bytes(&catalogue.newest, PartKind::Kernel));
-    let kernel = kernel.map(|at| (Role::Boot(slot), KERNEL_AT.saturating_add(at)));
-    let rootfs = sectors(part_bytes(&catalogue.newest, PartKind::Rootfs)).map(|at| (Role::Root(slot), at));
-    area.chain(kernel).chain(rootfs).collect()
+    let parts = catalogue.newest.parts.iter().flat_map(|(kind, bytes)| {
+        let place = kind.place(slot);
+        sectors(bytes.len() as u64).map(move |at| (place.role, place.at.saturating_add(at)))
+    });
+    area.chain(parts).collect()
 }
 
 /// A cut in words: which write, and what of the unflushed ones is on the disk, oldest first.

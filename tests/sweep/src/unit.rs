@@ -77,7 +77,8 @@ impl<'c> Unit<'c> {
         let keys = self.keys()?;
         let facts =
             check(self, slot, &keys).with_context(|| format!("slot {slot} was started, and is not whole"))?;
-        let kernel = self.catalogue.of(&facts.digest).context("a firmware that nobody made")?.kernel.clone();
+        let kernel =
+            self.catalogue.of(&facts.digest).context("a firmware that nobody made")?.part(PartKind::Kernel);
         ensure!(
             console.started.as_deref() == Some(&kernel[..]),
             "another kernel than that of slot {slot} was started"
@@ -226,15 +227,5 @@ impl Machine for Console {
     fn start(&mut self, image: &Vec<u8>, bytes: usize, _line: &str) -> Result<(), BootCode> {
         self.started = image.get(..bytes).map(<[u8]>::to_vec);
         Ok(())
-    }
-}
-
-/// A part's place on the disk, for tests that damage it.
-#[must_use]
-pub fn part_bytes(firmware: &Firmware, part: PartKind) -> u64 {
-    match part {
-        PartKind::Kernel => firmware.kernel.len() as u64,
-        PartKind::Rootfs => firmware.rootfs.len() as u64,
-        PartKind::LoaderUefi | PartKind::LoaderBios => 0,
     }
 }

@@ -5,7 +5,7 @@
 //! bios-boot               1 MiB     BIOS stage 2, two copies
 //! esp-a, esp-b            16 MiB    FAT16, EFI/BOOT/BOOTX64.EFI (firmware never tries a second file in one)
 //! slot-table              4 MiB     four copies of the slot table, each in its own MiB
-//! boot-a, boot-b, boot-r  16 MiB    signed manifest at 0, kernel at 64 KiB
+//! boot-a, boot-b, boot-r  16 MiB    signed manifest at 0, kernel at 64 KiB, both loaders at 14 and 15 MiB
 //! root-a, root-b, root-r  64 MiB    rootfs at 0, its dm-verity tree behind it
 //! conf                    8 MiB     second copy of the configuration
 //! data                    the rest  ext4

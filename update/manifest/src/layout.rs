@@ -35,6 +35,10 @@ use evener_disk::{Role, SECTOR, Slot};
 pub const AREA_BYTES: usize = 64 * 1024;
 /// Offset of the kernel in `boot-x`, in bytes.
 pub const KERNEL_AT: u64 = 64 * 1024;
+/// Offset of the UEFI loader in `boot-x`, in bytes; the kernel ends before it.
+pub(crate) const LOADER_UEFI_AT: u64 = 14 << 20;
+/// Offset of the BIOS loader in `boot-x`, in bytes. It may go up to the partition's end.
+pub(crate) const LOADER_BIOS_AT: u64 = 15 << 20;
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
 /// Block size of dm-verity data and tree, in bytes.
@@ -82,7 +86,8 @@ const _: () = {
     assert!(AT_TEMPLATE + crate::TEMPLATE_MAX == CORE_BYTES);
     assert!(CORE_BYTES + SIGNATURE_BYTES < AREA_BYTES);
     assert!(AREA_BYTES.is_multiple_of(SECTOR) && AREA_BYTES as u64 == KERNEL_AT);
-    assert!(matches!(Role::Boot(Slot::A).sectors(), Some(sectors) if sectors * 512 > KERNEL_AT));
+    assert!(matches!(Role::Boot(Slot::A).sectors(), Some(sectors) if sectors * 512 == 16 << 20));
+    assert!(KERNEL_AT < LOADER_UEFI_AT && LOADER_UEFI_AT < LOADER_BIOS_AT && LOADER_BIOS_AT < 16 << 20);
 };
 
 /// What a firmware says about itself, beyond its parts.

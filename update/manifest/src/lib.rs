@@ -33,6 +33,6 @@ pub use error::ManifestError;
 pub use header::{Header, Verified, signing_message, signing_message_of};
 pub use keyset::{Key, KeyId, Keyset, MAX_KEYS};
 pub use layout::{AREA_BYTES, BLOCK, FORMAT, Flags, KERNEL_AT, PRODUCT, SIGNATURE_BYTES};
-pub use part::{Part, PartCheck, PartKind, Verity, sha256};
+pub use part::{Part, PartCheck, PartKind, Place, Verity, sha256};
 pub use template::{COMMAND_LINE_MAX, CommandLine, Fill, TEMPLATE_MAX, Template};
 pub use version::{Version, permits};

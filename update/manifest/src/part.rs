@@ -2,9 +2,11 @@
 
 use core::fmt;
 
+use evener_disk::{Role, SECTOR, Slot};
 use sha2::{Digest, Sha256};
 
 use crate::ManifestError;
+use crate::layout::{KERNEL_AT, LOADER_BIOS_AT, LOADER_UEFI_AT};
 
 /// SHA-256 of `bytes`.
 #[must_use]
@@ -29,6 +31,21 @@ impl PartKind {
     /// All kinds, by number.
     pub const ALL: [Self; 4] = [Self::Kernel, Self::Rootfs, Self::LoaderUefi, Self::LoaderBios];
 
+    /// Where the part lies in `slot`.
+    ///
+    /// Loaders lie there as well, behind the kernel: nothing is started from that place, but a unit has them at hand
+    /// when it replaces the loaders of its disk, and a slot can be checked, copied and refilled as a whole.
+    #[must_use]
+    pub const fn place(self, slot: Slot) -> Place {
+        let (role, at, end) = match self {
+            Self::Kernel => (Role::Boot(slot), KERNEL_AT, Some(LOADER_UEFI_AT)),
+            Self::Rootfs => (Role::Root(slot), 0, None),
+            Self::LoaderUefi => (Role::Boot(slot), LOADER_UEFI_AT, Some(LOADER_BIOS_AT)),
+            Self::LoaderBios => (Role::Boot(slot), LOADER_BIOS_AT, None),
+        };
+        Place { role, at, end }
+    }
+
     pub(crate) fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u16 == number)
     }
@@ -42,6 +59,26 @@ impl fmt::Display for PartKind {
             Self::LoaderUefi => "UEFI loader",
             Self::LoaderBios => "BIOS loader",
         })
+    }
+}
+
+/// Where a part lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The partition.
+    pub role: Role,
+    /// Offset of its first byte in the partition; a whole sector.
+    pub at: u64,
+    /// Offset that it must not reach beyond; `None` for the partition's end.
+    end: Option<u64>,
+}
+
+impl Place {
+    /// Bytes that a part may have here when the partition has `sectors`.
+    #[must_use]
+    pub fn room(&self, sectors: u64) -> u64 {
+        let bytes = sectors.saturating_mul(SECTOR as u64);
+        self.end.map_or(bytes, |end| end.min(bytes)).saturating_sub(self.at)
     }
 }
 

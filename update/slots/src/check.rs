@@ -1,7 +1,7 @@
 //! Whether a slot holds what a trusted key signed, read from the disk.
 
 use evener_disk::{Blocks, Lba, Role, SECTOR, Slot};
-use evener_manifest::{AREA_BYTES, Header, KERNEL_AT, Keyset, ManifestError, Part, PartKind, Verified};
+use evener_manifest::{AREA_BYTES, Header, Keyset, ManifestError, Part, Verified};
 use evener_slot_table::SlotFacts;
 
 use crate::fill::{open, sectors};
@@ -22,8 +22,8 @@ pub fn area<P: Partitions>(parts: &mut P, slot: Slot) -> Result<Vec<u8>, Fault> 
     Ok(area)
 }
 
-/// Verifies all of the firmware in `slot` as the disk has it: the manifest's signature, then size and digest of kernel
-/// and root file system. Writes nothing.
+/// Verifies all of the firmware in `slot` as the disk has it: the manifest's signature, then size and digest of each
+/// part. Writes nothing.
 ///
 /// The digest of the root file system covers its dm-verity tree, which lies behind it in the same part; the root
 /// hash on the signed command line is the builder's statement about those very bytes. So the tree need not
@@ -47,16 +47,7 @@ pub(crate) fn verify<'a>(area: &'a [u8], slot: Slot, keys: &Keyset<'_>) -> Resul
     verified.map_err(|fault| Fault::Manifest { slot, fault })
 }
 
-/// Where a part lies in a slot; `None` for loaders, which do not belong to a slot.
-pub(crate) fn place(part: PartKind, slot: Slot) -> Option<(Role, Lba)> {
-    match part {
-        PartKind::Kernel => Some((Role::Boot(slot), Lba(sectors(KERNEL_AT)))),
-        PartKind::Rootfs => Some((Role::Root(slot), Lba(0))),
-        PartKind::LoaderUefi | PartKind::LoaderBios => None,
-    }
-}
-
-/// Reads `part` from `slot` and compares it with what its manifest says; parts that no slot holds are passed over.
+/// Reads `part` from `slot` and compares it with what its manifest says.
 ///
 /// The outer error is the disk's, the inner one the bytes'.
 pub(crate) fn digest<P: Partitions>(
@@ -64,16 +55,17 @@ pub(crate) fn digest<P: Partitions>(
     slot: Slot,
     part: &Part,
 ) -> Result<Result<(), ManifestError>, Fault> {
-    let Some((role, start)) = place(part.kind, slot) else { return Ok(Ok(())) };
+    let place = part.kind.place(slot);
+    let role = place.role;
     let mut blocks = open(parts, role, false)?;
-    if sectors(part.size) > blocks.sectors().saturating_sub(start.0) {
+    if part.size > place.room(blocks.sectors()) {
         return Ok(Err(ManifestError::PartSize));
     }
     let mut check = part.checker();
     let room = usize::try_from(part.size).unwrap_or(CHUNK).min(CHUNK).next_multiple_of(SECTOR);
     let mut chunk = vec![0; room];
     let mut left = part.size;
-    let mut at = start.0;
+    let mut at = sectors(place.at);
     while left > 0 {
         let bytes = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
         let whole = chunk.get_mut(..bytes.next_multiple_of(SECTOR)).unwrap_or_default();

@@ -4,8 +4,8 @@ use evener_disk::{Blocks, Lba, SECTOR, Slot};
 use evener_manifest::{Keyset, Part};
 use evener_slot_table::{SlotFacts, SlotState};
 
-use crate::check::{CHUNK, area, place, verify};
-use crate::fill::{PartWriter, check_room, empty, open, seal};
+use crate::check::{CHUNK, area, verify};
+use crate::fill::{PartWriter, check_room, empty, open, seal, sectors};
 use crate::{Fault, Partitions, check, table};
 
 /// Copies the confirmed firmware in `from` to `to`, in the order of an installation: `to` is empty, then written,
@@ -53,12 +53,11 @@ fn copy_part<P: Partitions>(
     to: Slot,
     chunk: &mut [u8],
 ) -> Result<(), Fault> {
-    let (Some((role, start)), Some(mut writer)) = (place(part.kind, from), PartWriter::new(part.kind, to))
-    else {
-        return Ok(());
-    };
+    let place = part.kind.place(from);
+    let role = place.role;
+    let mut writer = PartWriter::new(part.kind, to);
     let mut left = part.size;
-    let mut at = start.0;
+    let mut at = sectors(place.at);
     while left > 0 {
         let bytes = usize::try_from(left).unwrap_or(chunk.len()).min(chunk.len());
         let whole = chunk.get_mut(..bytes.next_multiple_of(SECTOR)).unwrap_or_default();
@@ -66,7 +65,7 @@ fn copy_part<P: Partitions>(
         read.map_err(|error| Fault::device(role, "read", &error))?;
         writer.write(parts, whole.get(..bytes).unwrap_or_default())?;
         left = left.saturating_sub(bytes as u64);
-        at = at.saturating_add(bytes.div_ceil(SECTOR) as u64);
+        at = at.saturating_add(sectors(bytes as u64));
     }
     writer.end(parts)
 }

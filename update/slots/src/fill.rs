@@ -4,7 +4,7 @@ use evener_disk::{Blocks, Lba, Role, SECTOR, Slot};
 use evener_manifest::{BLOCK, Keyset, Part, PartKind};
 use evener_slot_table::{SlotFacts, SlotTable};
 
-use crate::check::{digest, place, verify};
+use crate::check::{digest, verify};
 use crate::{Fault, Partitions, change};
 
 /// The unit of writing: a dm-verity block, which is also the kernel's page.
@@ -45,10 +45,10 @@ pub(crate) fn check_room<P: Partitions>(
     of: impl Iterator<Item = Part>,
 ) -> Result<(), Fault> {
     for part in of {
-        let Some((role, start)) = place(part.kind, slot) else { continue };
-        let room = open(parts, role, false)?.sectors().saturating_sub(start.0);
-        if sectors(part.size) > room {
-            let room = room.saturating_mul(SECTOR as u64);
+        let place = part.kind.place(slot);
+        let role = place.role;
+        let room = place.room(open(parts, role, false)?.sectors());
+        if part.size > room {
             return Err(Fault::DoesNotFit { part: part.kind, bytes: part.size, role, room });
         }
     }
@@ -64,10 +64,10 @@ pub(crate) struct PartWriter {
 }
 
 impl PartWriter {
-    /// A writer for the place of `part` in `slot`; `None` for parts that no slot holds.
-    pub(crate) fn new(part: PartKind, slot: Slot) -> Option<Self> {
-        let (role, start) = place(part, slot)?;
-        Some(Self { role, at: start.0, carry: Vec::with_capacity(UNIT) })
+    /// A writer for the place of `part` in `slot`.
+    pub(crate) fn new(part: PartKind, slot: Slot) -> Self {
+        let place = part.place(slot);
+        Self { role: place.role, at: sectors(place.at), carry: Vec::with_capacity(UNIT) }
     }
 
     /// Takes the next bytes of the part.
@@ -127,7 +127,7 @@ pub(crate) fn seal<P: Partitions>(
         flush(parts, role)?;
     }
     for part in verified.parts() {
-        let Some((role, _)) = place(part.kind, slot) else { continue };
+        let role = part.kind.place(slot).role;
         digest(parts, slot, &part)?.map_err(|_| Fault::NotAsWritten { role })?;
     }
     write_manifest(parts, Role::Boot(slot), manifest)?;

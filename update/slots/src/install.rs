@@ -103,12 +103,9 @@ impl Writing<'_> {
             rest = rest.get(taken..).unwrap_or_default();
             match event {
                 Event::Data(part, bytes) => {
-                    if self.writer.is_none() {
-                        self.writer = PartWriter::new(part.kind, self.slot);
-                    }
-                    if let Some(writer) = &mut self.writer {
-                        writer.write(parts, bytes)?;
-                    }
+                    let slot = self.slot;
+                    let writer = self.writer.get_or_insert_with(|| PartWriter::new(part.kind, slot));
+                    writer.write(parts, bytes)?;
                 }
                 Event::PartDone(_) => {
                     if let Some(writer) = self.writer.take() {

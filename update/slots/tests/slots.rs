@@ -32,6 +32,7 @@ fn firmware(patch: u16, kernel: usize, rootfs: usize) -> Firmware {
         (PartKind::Kernel, bytes(kernel, patch)),
         (PartKind::Rootfs, bytes(rootfs, patch + 1)),
         (PartKind::LoaderUefi, bytes(700, patch + 2)),
+        (PartKind::LoaderBios, bytes(900, patch + 3)),
     ];
     let stated = parts.iter().map(|(kind, bytes)| {
         let size = u64::try_from(bytes.len()).unwrap();
@@ -201,7 +202,7 @@ fn nothing_is_touched_before_the_manifest_was_admitted() {
 
 #[test]
 fn what_does_not_fit_is_refused_before_anything_is_written() {
-    let room = 16 * 2048 * SECTOR - usize::try_from(KERNEL_AT).unwrap();
+    let room = (14 << 20) - usize::try_from(KERNEL_AT).unwrap();
     let mut disk = unit();
     let writes = disk.disk_mut().writes();
     let refused = install(&mut disk, Slot::B, &firmware(4, room + 1, 8192).bundle, 1 << 20);
@@ -259,6 +260,7 @@ fn a_disk_that_lies_is_found_out_and_the_slot_stays_empty() {
 fn every_part_of_a_slot_is_checked() {
     let stable = unit().into_disk().stopped();
     let at = |role| map().get(role).unwrap().start.0 * 512;
+    let part = |kind: PartKind| at(kind.place(Slot::A).role) + kind.place(Slot::A).at;
     for offset in [
         at(Role::Boot(Slot::A)),
         at(Role::Boot(Slot::A)) + 1640,
@@ -266,6 +268,10 @@ fn every_part_of_a_slot_is_checked() {
         at(Role::Boot(Slot::A)) + KERNEL_AT + 8999,
         at(Role::Root(Slot::A)),
         at(Role::Root(Slot::A)) + 8191,
+        part(PartKind::LoaderUefi),
+        part(PartKind::LoaderUefi) + 699,
+        part(PartKind::LoaderBios),
+        part(PartKind::LoaderBios) + 899,
     ] {
         let mut rotten = stable.clone();
         rotten.flip(offset);

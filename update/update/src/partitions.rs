@@ -1,6 +1,7 @@
 //! The partitions that init handed to this service.
 
 use evener_disk::{Role, Slot};
+use evener_manifest::PartKind;
 use evener_plan::Room;
 use evener_slots::Partitions;
 use evener_sys::disk::{FileBlocks, partition_path};
@@ -24,14 +25,13 @@ impl RunPartitions {
 
     /// What fits into a slot; nothing where a partition cannot be opened.
     pub(crate) fn room(&mut self, slot: Slot) -> Room {
-        let mut bytes = |role, from: u64| {
-            let sectors = self.open(role, false).map_or(0, |blocks| evener_disk::Blocks::sectors(&blocks));
-            (sectors * evener_disk::SECTOR as u64).saturating_sub(from)
+        let mut bytes = |part: PartKind| {
+            let place = part.place(slot);
+            let sectors =
+                self.open(place.role, false).map_or(0, |blocks| evener_disk::Blocks::sectors(&blocks));
+            place.room(sectors)
         };
-        Room {
-            kernel: bytes(Role::Boot(slot), evener_manifest::KERNEL_AT),
-            rootfs: bytes(Role::Root(slot), 0),
-        }
+        Room { kernel: bytes(PartKind::Kernel), rootfs: bytes(PartKind::Rootfs) }
     }
 }
 

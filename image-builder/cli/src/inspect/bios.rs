@@ -1,19 +1,25 @@
 //! The BIOS loader of a disk: the boot code of sector 0, and both copies of stage 2.
 //!
-//! No manifest names it yet, so all that can be said is what the boot code itself looks at, its checksums, and whether the
-//! three pieces belong together.
+//! A copy is compared with what the firmwares on the disk bring. A BIOS itself verifies nothing, and the boot code looks at
+//! checksums only; so those are shown as well, and whether the three pieces belong together.
 
-use evener_disk::{Blocks, Lba, PartitionMap, Role, SECTOR};
+use evener_disk::{Blocks, Lba, PartitionMap, Role, SECTOR, Slot};
 use evener_recipes::{hex, sha256};
-use evener_stage2::{COPIES, MAX_BYTES, Stage2, copies_of};
+use evener_stage2::{COPIES, MAX_BYTES, Stage2, copies_of, parts};
 
+use super::disk::origin;
+use super::firmware::Loaders;
 use super::{Report, firmware};
 
 /// Looks at what a BIOS would run.
-pub(super) fn loader<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B) {
+pub(super) fn loader<B: Blocks>(
+    report: &mut Report,
+    map: &PartitionMap,
+    disk: &mut B,
+    brought: &[(Slot, Loaders)],
+) {
     report.line("BIOS loader");
-    report.leave_out("who made the BIOS loader: no signature covers it, its checksums were looked at");
-    let copies = [0, 1].map(|number| copy(report, map, disk, number));
+    let copies = [0, 1].map(|number| copy(report, map, disk, number, brought));
     let whole: Vec<Stage2<'_>> =
         copies.iter().filter_map(|bytes| Stage2::check(bytes.as_deref()?).ok()).collect();
     if let [first, second] = whole.as_slice()
@@ -25,7 +31,13 @@ pub(super) fn loader<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &
 }
 
 /// The bytes of one copy, after they were reported on.
-fn copy<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B, number: usize) -> Option<Vec<u8>> {
+fn copy<B: Blocks>(
+    report: &mut Report,
+    map: &PartitionMap,
+    disk: &mut B,
+    number: usize,
+    brought: &[(Slot, Loaders)],
+) -> Option<Vec<u8>> {
     let name = format!("copy {number}");
     let at = COPIES.get(number)?.saturating_mul(SECTOR as u64);
     let bytes = map
@@ -39,7 +51,19 @@ fn copy<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B, number
         Ok(stage2) => {
             let (version, length) = (stage2.version(), stage2.bytes().len());
             let digest = hex(&sha256(stage2.bytes()));
-            report.item(&name, format!("version {version}, {length} bytes, CRC right, sha256 {digest}"));
+            let is = |loaders: &Loaders| {
+                let file = loaders.bios.as_deref().unwrap_or_default();
+                parts(file).is_ok_and(|(_, brought)| brought == stage2)
+            };
+            let from = brought.iter().find(|(_, loaders)| is(loaders)).map(|(slot, _)| *slot);
+            let state = origin(from, brought);
+            report.item(
+                &name,
+                format!("version {version}, {length} bytes, CRC right, sha256 {digest}, {state}"),
+            );
+            if from.is_none() && !brought.is_empty() {
+                report.fault(format!("BIOS loader: {name} is not one that a firmware here brings"));
+            }
         }
         Err(fault) => {
             report.item(&name, format!("not whole: {fault}"));

@@ -3,10 +3,11 @@
 use anyhow::bail;
 use evener_disk::{Blocks, PartitionMap, Role, Slot, Source};
 use evener_formats::fat16::extract;
-use evener_manifest::{Keyset, Part};
+use evener_manifest::Keyset;
 use evener_recipes::{hex, sha256};
 use evener_slot_table::{CopyState, Failure, Loaded, SlotRecord, SlotState, load};
 
+use super::firmware::Loaders;
 use super::{Report, bios, firmware};
 
 /// Where the loader lies on an EFI system partition.
@@ -32,7 +33,7 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
         report.fault("slot table: no valid copy");
     }
 
-    let mut loader = None;
+    let mut brought = Vec::new();
     for which in Slot::ALL {
         let name = slot_name(which);
         report.line(name.clone());
@@ -48,13 +49,13 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
         }
         let record = table.as_ref().map(|table| *table.slot(which)).unwrap_or_default();
         agree(report, &name, &record, found.as_ref().map(|found| found.digest));
-        loader = loader.or(found.and_then(|found| found.loader));
+        brought.extend(found.map(|found| (which, found.loaders)));
     }
     for role in [Role::EspA, Role::EspB] {
         report.line(role.to_string());
-        esp(report, &map, disk, role, loader.as_ref());
+        esp(report, &map, disk, role, &brought);
     }
-    bios::loader(report, &map, disk);
+    bios::loader(report, &map, disk, &brought);
     report.leave_out("conf and data, which a unit writes itself");
     report.leave_out("other files on the EFI system partitions, unused sectors");
     Ok(())
@@ -159,7 +160,22 @@ fn agree(report: &mut Report, name: &str, record: &SlotRecord, found: Option<[u8
     }
 }
 
-fn esp<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B, role: Role, loader: Option<&Part>) {
+/// What is said of a loader's copy, when `from` is the slot whose firmware brings it, if any is known.
+pub(super) fn origin(from: Option<Slot>, brought: &[(Slot, Loaders)]) -> String {
+    match from {
+        Some(slot) => format!("the one that the firmware in slot {slot} brings"),
+        None if brought.is_empty() => "no verified firmware to compare with".to_owned(),
+        None => "NOT one that a firmware here brings".to_owned(),
+    }
+}
+
+fn esp<B: Blocks>(
+    report: &mut Report,
+    map: &PartitionMap,
+    disk: &mut B,
+    role: Role,
+    brought: &[(Slot, Loaders)],
+) {
     let volume = map.window(disk, role).and_then(|mut window| {
         let bytes = window.sectors().saturating_mul(512);
         firmware::read(&mut window, 0, bytes)
@@ -170,15 +186,12 @@ fn esp<B: Blocks>(report: &mut Report, map: &PartitionMap, disk: &mut B, role: R
     };
     match extract(&volume, LOADER_PATH) {
         Ok(bytes) => {
-            let same = loader.map(|part| part.check(&bytes).is_ok());
-            let state = match same {
-                Some(true) => "the one that the firmware brings",
-                Some(false) => "NOT the one that the firmware brings",
-                None => "no verified firmware to compare with",
-            };
+            let is = |loaders: &Loaders| loaders.uefi.is_some_and(|part| part.check(&bytes).is_ok());
+            let from = brought.iter().find(|(_, loaders)| is(loaders)).map(|(slot, _)| *slot);
+            let state = origin(from, brought);
             report.item("loader", format!("{} bytes, sha256 {}, {state}", bytes.len(), hex(&sha256(&bytes))));
-            if same == Some(false) {
-                report.fault(format!("{role}: its loader is not the one that the firmware brings"));
+            if from.is_none() && !brought.is_empty() {
+                report.fault(format!("{role}: its loader is not one that a firmware here brings"));
             }
         }
         Err(fault) => report.fault(format!("{role}: {fault}")),

@@ -5,12 +5,10 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use evener_disk::{Blocks, Lba, SECTOR};
+use evener_disk::{Blocks, Lba, Role, SECTOR, Slot};
 use evener_formats::bundle::{BundleError, Event, Reader};
 use evener_formats::verity::{BLOCK_BYTES, Tree};
-use evener_manifest::{
-    AREA_BYTES, Flags, Header, KERNEL_AT, Keyset, ManifestError, Part, PartKind, Verified, Verity,
-};
+use evener_manifest::{AREA_BYTES, Flags, Header, Keyset, ManifestError, Part, PartKind, Verified, Verity};
 use evener_recipes::hex;
 
 use super::Report;
@@ -64,7 +62,7 @@ pub(super) fn bundle(report: &mut Report, keys: &Keyset<'_>, name: &str, path: &
     Ok(())
 }
 
-/// Looks into the boot partition of a slot: manifest and kernel. Gives what the manifest says about
+/// Looks into the boot partition of a slot: manifest, kernel and loaders. Gives what the manifest says about
 /// the rest, if it verified.
 pub(super) fn slot<B: Blocks>(
     report: &mut Report,
@@ -102,15 +100,22 @@ pub(super) fn slot<B: Blocks>(
         }
     };
     describe(report, &verified);
-    if let Some(part) = verified.part(PartKind::Kernel) {
-        let bytes = read(boot, KERNEL_AT, part.size);
-        part_line(report, name, &part, check(&part, bytes.as_deref()));
+    // Where a part lies in its partition is the same in every slot.
+    let slot = Slot::A;
+    let mut loader_bios = None;
+    for part in verified.parts().filter(|part| part.kind.place(slot).role == Role::Boot(slot)) {
+        let bytes = read(boot, part.kind.place(slot).at, part.size);
+        let checked = check(&part, bytes.as_deref());
+        part_line(report, name, &part, checked);
+        if part.kind == PartKind::LoaderBios && checked.is_ok() {
+            loader_bios = bytes;
+        }
     }
     Some(Found {
         digest: verified.digest(),
         rootfs: verified.part(PartKind::Rootfs),
         verity: verified.verity(),
-        loader: verified.part(PartKind::LoaderUefi),
+        loaders: Loaders { uefi: verified.part(PartKind::LoaderUefi), bios: loader_bios },
     })
 }
 
@@ -127,7 +132,16 @@ pub(super) struct Found {
     pub(super) digest: [u8; 32],
     rootfs: Option<Part>,
     verity: Verity,
-    pub(super) loader: Option<Part>,
+    pub(super) loaders: Loaders,
+}
+
+/// The loaders that a verified firmware brings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Loaders {
+    /// What its manifest says about the UEFI loader.
+    pub(super) uefi: Option<Part>,
+    /// The BIOS loader's file, which is what its manifest says.
+    pub(super) bios: Option<Vec<u8>>,
 }
 
 fn manifest(report: &mut Report, keys: &Keyset<'_>, area: &[u8]) {

@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 use evener_disk::{Role, Slot};
 use evener_formats::{Format, Sparse, bundle};
 use evener_keys::KeyFolder;
+use evener_manifest::PartKind;
 
 use super::*;
 use crate::bench::Bench;
@@ -74,7 +75,7 @@ fn disks_of_all_formats_tell_the_same() {
         "slot A         confirmed, version 3.2.1, priority 3",
         "slot B         empty",
         "slot R (rescue)",
-        "the one that the firmware brings",
+        "the one that the firmware in slot A brings",
         "copy 0         version 3.2.1, 4096 bytes, CRC right",
         "copy 1         version 3.2.1, 4096 bytes, CRC right",
         "boot code      the one that came with the loader",
@@ -94,6 +95,8 @@ fn damage_on_a_disk_is_named_by_its_place() {
     for (offset, words) in [
         (at(Role::Boot(Slot::A)) + 40, "slot A: manifest: manifest signature"),
         (at(Role::Boot(Slot::R)) + 65_536, "slot R (rescue): kernel: digest"),
+        (at(Role::Boot(Slot::A)) + (14 << 20), "slot A: UEFI loader: digest"),
+        (at(Role::Boot(Slot::A)) + (15 << 20) + 2000, "slot A: BIOS loader: digest"),
         (at(Role::Root(Slot::A)) + 5000, "slot A: hash tree: root hash"),
         (at(Role::Root(Slot::A)) + 40 * 4096 + 3, "slot A: hash tree: stored tree"),
         (at(Role::EspB) + 106 * 512, "esp-b: its loader"),
@@ -148,7 +151,9 @@ fn a_slot_dump_is_recognised_and_other_files_are_refused() {
     let bench = Bench::new();
     let mut slot = Sparse::new(16 << 20);
     slot.put(0, bench.area()).unwrap();
-    slot.put(65_536, bench.parts().0[0].1.clone()).unwrap();
+    for (kind, bytes) in bench.parts().0.into_iter().filter(|(kind, _)| *kind != PartKind::Rootfs) {
+        slot.put(kind.place(Slot::A).at, bytes).unwrap();
+    }
     let path = bench.file("slot", &slot);
     let report = bench.inspect(&path);
     assert_eq!(report.faults(), [] as [String; 0]);

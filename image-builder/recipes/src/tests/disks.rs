@@ -7,7 +7,7 @@ use evener_board::Board;
 use evener_board::DiskFormat::{Ova, Qcow2, Raw, RawZst, Vhd, Vhdx, Vmdk};
 use evener_formats::{Format, Survey};
 
-use super::{Place, some_loader_bios, some_parts, some_statement};
+use super::{Place, some_parts, some_statement};
 use crate::{OnDisk, sign, write_bundle};
 
 #[test]
@@ -23,7 +23,6 @@ fn every_format_that_a_board_asks_for_is_written_and_is_the_same_disk() {
     let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
     let bundle = place.path("given.evfw");
     write_bundle(&bundle, &firmware).unwrap();
-    fs::write(place.path("evener-1.0.0.bios-loader"), some_loader_bios()).unwrap();
     let images = crate::disks(&shop, &[board], &place.path("out"), &bundle, &keyset).unwrap();
     assert_eq!(images.disks.len(), 7);
     let mut digests = BTreeSet::new();

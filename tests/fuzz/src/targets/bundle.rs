@@ -29,7 +29,7 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 fn seeds() -> Vec<Vec<u8>> {
     let part = |kind| (kind, Bytes::from(content(kind)));
-    let all = [PartKind::Kernel, PartKind::Rootfs, PartKind::LoaderUefi].map(part);
+    let all = PartKind::ALL.map(part);
     let mut seeds = Vec::new();
     for (number, area) in (0_u8..).zip(&FIXTURE.areas) {
         let sparse = encode(area, &all).unwrap();
@@ -40,8 +40,8 @@ fn seeds() -> Vec<Vec<u8>> {
     }
     // One with a section that the manifest does not name: kind 99 behind the others.
     let mut more = seeds[0].clone();
-    more[1 + 12] = 5;
-    let entry = 1 + 16 + 4 * 16;
+    more[1 + 12] = 6;
+    let entry = 1 + 16 + 5 * 16;
     more[entry] = 99;
     more[entry + 8] = 200;
     more.extend([0xaa; 200]);

@@ -85,7 +85,7 @@ pub(super) fn content(kind: PartKind) -> Vec<u8> {
         PartKind::Kernel => 700,
         PartKind::Rootfs => 4096 + 32,
         PartKind::LoaderUefi => 512,
-        PartKind::LoaderBios => 1,
+        PartKind::LoaderBios => 1100,
     };
     (0..size).map(|at: usize| at.to_le_bytes()[0] ^ kind as u8).collect()
 }
@@ -95,7 +95,7 @@ fn parts() -> Vec<Part> {
         let bytes = content(kind);
         Part { kind, size: bytes.len() as u64, sha256: sha256(&bytes) }
     };
-    [PartKind::Kernel, PartKind::Rootfs, PartKind::LoaderUefi].map(state).to_vec()
+    PartKind::ALL.map(state).to_vec()
 }
 
 fn builder(seed: &[u8; 32]) -> Builder {
