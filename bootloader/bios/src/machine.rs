@@ -10,10 +10,13 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use core::slice;
 
 use evener_devices::{self as watchdog, Armed};
+use evener_disk::{Blocks, Lba, PartitionMap, SECTOR};
+use evener_handoff::{LoaderCopy, LoaderKind, RunningLoader};
 use evener_slot_choice::{Asked, BootCode, Keys, Machine, Terminal as _};
 
 use crate::arena::{Arena, Mark};
 use crate::bios::{self, Registers, SCREEN};
+use crate::chain;
 use crate::clock::Moment;
 use crate::console::Console;
 use crate::linux::{Kernel, TextScreen};
@@ -27,6 +30,10 @@ pub(crate) struct Pc<'a> {
     pub(crate) keys: Keys<Moment>,
     pub(crate) map: &'a MemoryMap,
     pub(crate) arena: &'a Arena,
+    /// The BIOS's number of the disk.
+    pub(crate) drive: u8,
+    /// Which copy this is.
+    pub(crate) running: RunningLoader,
 }
 
 /// Starts the hardware watchdog, if there is one that is known; or starts its time anew.
@@ -79,6 +86,34 @@ impl<'a> Machine for Pc<'a> {
             None => self.say(format_args!("no hardware watchdog found")),
         }
         jump(needs.start, kernel.code_at, bytes)
+    }
+
+    fn running(&self, _map: &PartitionMap) -> Option<RunningLoader> {
+        Some(self.running)
+    }
+
+    fn loader<B: Blocks>(
+        &mut self,
+        disk: &mut B,
+        map: &PartitionMap,
+        copy: LoaderCopy,
+        file: &[u8],
+    ) -> Result<(Memory<'a>, usize), BootCode> {
+        let (_, brought) = evener_stage2::parts(file).map_err(|_| BootCode::LoaderDiffers)?;
+        let bytes = brought.bytes().len();
+        let mut window = map.window(disk, LoaderKind::Bios.role(copy)).ok_or(BootCode::PartitionMissing)?;
+        let mut loader = self.allocate(bytes.next_multiple_of(SECTOR)).ok_or(BootCode::NoMemory)?;
+        let [first, second] = evener_stage2::COPIES;
+        let at = if copy == LoaderCopy::First { first } else { second };
+        window.read(Lba(at), loader.as_mut()).map_err(|_| BootCode::ReadFailed)?;
+        let same = loader.as_ref().get(..bytes).is_some_and(|bytes| bytes == brought.bytes());
+        if same { Ok((loader, bytes)) } else { Err(BootCode::LoaderDiffers) }
+    }
+
+    fn start_loader(&mut self, loader: &Memory<'a>, bytes: usize, copy: LoaderCopy) -> Result<(), BootCode> {
+        let stage2 = loader.as_ref().get(..bytes).ok_or(BootCode::LoaderNotStarted)?;
+        chain::start(stage2, self.drive, copy);
+        Err(BootCode::LoaderNotStarted)
     }
 }
 

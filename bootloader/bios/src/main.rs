@@ -4,7 +4,7 @@
 //! boot.s   sector 0: reads stage 2, the second copy when the first is damaged
 //! real.s   16 bits: memory map, A20, page tables, long mode; and back again for each call of the BIOS (`bios`)
 //! start    Rust: consoles, keys, watchdog, then the way of a boot in `evener-slot-choice`, the same as under UEFI
-//! machine  memory, and the start of a kernel at its 64-bit entry (`linux`)
+//! machine  memory, and the start of a kernel at its 64-bit entry (`linux`), or of the other copy of this loader (`chain`)
 //! ```
 //!
 //! What is booted and why is decided in `evener-slot-choice`. Nothing below 1 MiB is used but what `memory` lists. In
@@ -18,6 +18,8 @@
 mod arena;
 #[cfg(target_os = "none")]
 mod bios;
+#[cfg(target_os = "none")]
+mod chain;
 #[cfg(target_os = "none")]
 mod clock;
 #[cfg(target_os = "none")]

@@ -8,7 +8,8 @@
 //! 0x08000  stage 2, with its variables behind it
 //! 0x30000  64 KiB through which disk transfers go; aligned, because some controllers cannot cross that
 //! 0x40000  what the kernel is told (boot_params), 4 KiB; its command line; the memory map from the BIOS
-//! 0x50000  stack, down from 0x80000
+//! 0x43000  160 KiB for another copy of stage 2, before it takes the place of this one
+//! 0x6b000  stack, down from 0x80000
 //! 0x80000  the BIOS's: its extended data area begins somewhere above
 //! ```
 
@@ -40,6 +41,8 @@ pub(crate) const BIOS_MAP: usize = 0x4_2000;
 pub(crate) const BIOS_MAP_ENTRIES: usize = 128;
 /// Bytes of each.
 pub(crate) const BIOS_MAP_ENTRY: usize = 24;
+/// The other copy of stage 2 waits here.
+pub(crate) const CHAINED: usize = 0x4_3000;
 /// The stack grows down from here.
 pub(crate) const STACK_TOP: usize = 0x8_0000;
 
@@ -50,5 +53,5 @@ const _: () = {
     assert!(DISK_FACTS >= DISK_REQUEST + 16 && TEXT >= DISK_FACTS + 66 && TEXT + TEXT_BYTES < BOOT_CODE);
     assert!(STAGE2.is_multiple_of(BOOT_CODE_SECTORS * 512) && 0x1_0000 % (BOOT_CODE_SECTORS * 512) == 0);
     assert!(STAGE2 < REAL_MODE_END && REAL_MODE_END <= BOUNCE && BOUNCE.is_multiple_of(0x1_0000));
-    assert!(BIOS_MAP.is_multiple_of(16) && BIOS_MAP + BIOS_MAP_ENTRIES * BIOS_MAP_ENTRY <= STACK_TOP);
+    assert!(BIOS_MAP.is_multiple_of(16) && BIOS_MAP + BIOS_MAP_ENTRIES * BIOS_MAP_ENTRY <= CHAINED);
 };

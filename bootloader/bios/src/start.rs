@@ -4,6 +4,7 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 
 use evener_devices::Ports as _;
+use evener_handoff::{LoaderCopy, LoaderKind, RunningLoader};
 use evener_manifest::Version;
 use evener_slot_choice::{BootCode, Keys, Terminal as _, boot, wait_for_restart};
 
@@ -13,7 +14,7 @@ use crate::disk::BootDisk;
 use crate::machine::{Pc, arm_watchdog, disarm_watchdog};
 use crate::map::{MemoryMap, Range};
 use crate::port::Machine;
-use crate::{low, memory};
+use crate::{chain, low, memory};
 
 /// The keys this loader trusts; chosen when it was built.
 static KEYSET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keyset.bin"));
@@ -23,7 +24,8 @@ const LOW: Range = Range { start: memory::PAGE_TABLES as u64, end: memory::STACK
 /// Two places that are one as long as the A20 gate is closed.
 const GATE_PROBE: [usize; 2] = [memory::TEXT, memory::TEXT + (1 << 20)];
 
-/// Where `real.s` leads to: `drive` is the BIOS's number of the disk, `copy` that of this loader's copy, and the map has
+/// Where `real.s` leads to: `drive` is the BIOS's number of the disk, `copy` that of this loader's copy (with
+/// [`chain::ON_TRIAL`] when another one started it), and the map has
 /// `entries`.
 #[expect(unsafe_code, reason = "called by its name")]
 #[unsafe(no_mangle)]
@@ -33,14 +35,19 @@ extern "C" fn bios_loader_main(drive: u8, copy: u8, entries: u32) -> ! {
     console.say(format_args!("version {loader}, BIOS"));
     // A BIOS has no watchdog of its own for what hangs in its reads; where there is a hardware one, it runs from here.
     let armed = arm_watchdog();
-    if copy != 0 {
+    let running = RunningLoader {
+        kind: LoaderKind::Bios,
+        copy: if copy & !chain::ON_TRIAL == 0 { LoaderCopy::First } else { LoaderCopy::Second },
+        on_trial: copy & chain::ON_TRIAL != 0,
+    };
+    if running.copy == LoaderCopy::Second && !running.on_trial {
         say_code(&console, BootCode::LoaderCopy);
     }
     let mut bytes = [0; memory::BIOS_MAP_ENTRIES * memory::BIOS_MAP_ENTRY];
     low::take(memory::BIOS_MAP, &mut bytes);
     let map = MemoryMap::new(bytes, usize::try_from(entries).unwrap_or(0));
     let outcome = if gate_is_open() && map.has(LOW) {
-        run(&console, drive, &map, loader)
+        run(&console, drive, running, &map, loader)
     } else {
         console.say(format_args!("the memory below 512 KiB, or the one above 1 MiB, is not free"));
         Err(BootCode::NoMemory)
@@ -52,15 +59,21 @@ extern "C" fn bios_loader_main(drive: u8, copy: u8, entries: u32) -> ! {
     if let Some(armed) = armed {
         disarm_watchdog(&armed);
     }
-    halt(&console)
+    halt(&console, running.on_trial)
 }
 
 /// The way of a boot; comes back when nothing was started, with the code that was not said yet.
-fn run(console: &Console, drive: u8, map: &MemoryMap, loader: Version) -> Result<(), BootCode> {
+fn run(
+    console: &Console,
+    drive: u8,
+    running: RunningLoader,
+    map: &MemoryMap,
+    loader: Version,
+) -> Result<(), BootCode> {
     let keys = Keys::new(console);
     let mut disk = BootDisk::find(drive)?;
     let arena = Arena::new(map.largest());
-    let mut machine = Pc { console, keys, map, arena: &arena };
+    let mut machine = Pc { console, keys, map, arena: &arena, drive, running };
     let _said = boot(&mut disk, &mut machine, KEYSET, loader);
     Ok(())
 }
@@ -81,8 +94,13 @@ fn gate_is_open() -> bool {
 }
 
 /// Leaves the words on the screen until somebody is there. A restart by itself would hide them, and would
-/// find the same disk.
-fn halt(console: &Console) -> ! {
+/// find the same disk. Not so for a loader on trial: the next start finds the installed one.
+fn halt(console: &Console, on_trial: bool) -> ! {
+    if on_trial {
+        console.say(format_args!("this loader is on trial; restarting in 10 s with the installed one"));
+        console.clock.wait(Duration::from_secs(10));
+        restart()
+    }
     console.say(format_args!("stopped; hold Ctrl-R to restart"));
     wait_for_restart(console);
     restart()

@@ -49,6 +49,11 @@ impl LoaderKeys {
         self.ids().any(|known| *known == first_bytes(id))
     }
 
+    /// Bytes of the list as it is handed over.
+    pub(crate) fn bytes(&self) -> usize {
+        self.count.saturating_mul(ID_BYTES).saturating_add(1)
+    }
+
     fn ids(&self) -> impl Iterator<Item = &[u8; ID_BYTES]> {
         self.ids.iter().take(self.count)
     }
@@ -61,7 +66,7 @@ impl LoaderKeys {
         for (place, id) in ids.chunks_exact_mut(ID_BYTES).zip(self.ids()) {
             place.copy_from_slice(id);
         }
-        (bytes, self.count.saturating_mul(ID_BYTES).saturating_add(1))
+        (bytes, self.bytes())
     }
 
     /// Reads the list at the start of `bytes`; `None` where there is not even a count.

@@ -17,6 +17,8 @@
 //!    9  8 bytes: loader version, four little-endian u16
 //!   17  number of keys that the loader trusts, at most 16; absent from loaders that do not say
 //!   18  4 bytes each: the first four of the key's id
+//!    +  which copy of the loader runs, behind the last key: bits 0..=1: 0 unknown, 1 the first, 2 the second;
+//!       bit 2: a BIOS started it; bit 7: it is on trial, and another loader started it
 //! ```
 //!
 //! A later loader may append bytes; a firmware reads those it knows.
@@ -31,8 +33,10 @@ use evener_disk::field::{put, u8_at};
 use evener_manifest::Version;
 use heapless::String;
 
+mod copy;
 mod keys;
 
+pub use copy::{LoaderCopy, LoaderKind, RunningLoader};
 pub use keys::LoaderKeys;
 
 /// The name of the kernel parameter that carries the record.
@@ -48,7 +52,7 @@ const FLAG_RESET: u8 = 4;
 const MAX_BYTES: usize = 128;
 
 /// The record as lower-case hex digits.
-pub type Hex = String<{ 2 * (BYTES + keys::LIST_BYTES) }>;
+pub type Hex = String<{ 2 * (BYTES + keys::LIST_BYTES + 1) }>;
 
 /// How the firmware is to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,8 @@ pub struct Handoff {
     pub loader: Version,
     /// The keys that the loader trusts; `None` from a loader that does not say.
     pub keys: Option<LoaderKeys>,
+    /// Which copy of the loader runs; `None` from a loader that does not say, as those without `keys` do not.
+    pub copy: Option<RunningLoader>,
 }
 
 /// Why a text is not a record. The number is stable.
@@ -143,8 +149,9 @@ impl Handoff {
         put(&mut bytes, 6, &self.skipped.map(Option::unwrap_or_default));
         self.loader.write(&mut bytes, 9);
         let (list, length) = self.keys.as_ref().map_or(([0; keys::LIST_BYTES], 0), LoaderKeys::encode);
+        let copy = self.keys.and(self.copy).map(RunningLoader::byte);
         let mut hex = Hex::new();
-        for byte in bytes.iter().chain(list.iter().take(length)) {
+        for byte in bytes.iter().chain(list.iter().take(length)).chain(&copy) {
             for nibble in [byte >> 4, byte & 0x0f] {
                 let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
                 // The capacity is exactly two digits a byte of the longest list.
@@ -175,6 +182,9 @@ impl Handoff {
             return Err(HandoffError::Format);
         }
         let flags = u8_at(&bytes, 5);
+        let keys = LoaderKeys::decode(bytes.get(BYTES..length).unwrap_or_default())?;
+        let behind = BYTES.saturating_add(keys.as_ref().map_or(0, LoaderKeys::bytes));
+        let copy = keys.and(bytes.get(..length).and_then(|bytes| bytes.get(behind).copied()));
         Ok(Self {
             slot: Slot::from_number(u8_at(&bytes, 1)).ok_or(HandoffError::Field)?,
             mode: decode_mode(u8_at(&bytes, 2)).ok_or(HandoffError::Field)?,
@@ -185,7 +195,8 @@ impl Handoff {
             reset: flags & FLAG_RESET != 0,
             skipped: [6, 7, 8].map(|at| Some(u8_at(&bytes, at)).filter(|code| *code != 0)),
             loader: Version::read(&bytes, 9),
-            keys: LoaderKeys::decode(bytes.get(BYTES..length).unwrap_or_default())?,
+            keys,
+            copy: copy.and_then(RunningLoader::from_byte),
         })
     }
 
@@ -234,6 +245,7 @@ mod tests {
             skipped: [Some(7), None, Some(255)],
             loader: Version([0, 1, 0x1234, 9]),
             keys: None,
+            copy: None,
         }
     }
 
@@ -284,9 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn the_copy_follows_the_keys() {
+        let copy = RunningLoader { kind: LoaderKind::Bios, copy: LoaderCopy::Second, on_trial: true };
+        let given = Handoff { copy: Some(copy), ..with_keys() };
+        let record = given.encode();
+        assert_eq!(record.as_str(), format!("{}86", with_keys().encode()));
+        assert_eq!(Handoff::decode(&record), Ok(given));
+        let all_keys: std::vec::Vec<_> = (0..16)
+            .map(|seed| KeyEntry { public: public_key(&[seed; 32]), development: false, revoked: false })
+            .collect();
+        let set = emit_keyset(true, &all_keys).unwrap();
+        let longest = Handoff { keys: Some(LoaderKeys::of(&Keyset::parse(&set).unwrap())), ..given };
+        assert_eq!(Handoff::decode(&longest.encode()), Ok(longest));
+    }
+
+    #[test]
     fn later_fields_are_skipped() {
-        let longer = format!("{}aabb", with_keys().encode());
-        assert_eq!(Handoff::decode(&longer), Ok(with_keys()));
+        let copy = RunningLoader { kind: LoaderKind::Uefi, copy: LoaderCopy::First, on_trial: false };
+        let given = Handoff { copy: Some(copy), ..with_keys() };
+        let longer = format!("{}aabb", given.encode());
+        assert_eq!(Handoff::decode(&longer), Ok(given));
     }
 
     #[test]

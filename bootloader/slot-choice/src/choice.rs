@@ -57,6 +57,10 @@ pub struct Facts {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and a loader has nowhere to put a box"
+)]
 pub enum Order {
     /// Start this slot.
     Boot(Boot),

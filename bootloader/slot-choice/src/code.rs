@@ -70,11 +70,15 @@ pub enum BootCode {
     LoaderDamaged = 29,
     /// The first copy of the BIOS loader is damaged; the second one runs.
     LoaderCopy = 30,
+    /// The copy of the loader that is to be tried is not what a firmware here brings.
+    LoaderDiffers = 31,
+    /// The machine refused to start the loader on trial.
+    LoaderNotStarted = 32,
 }
 
 impl BootCode {
     /// All codes by number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::NoDisk,
         Self::NoPartitions,
         Self::NoKeys,
@@ -105,9 +109,11 @@ impl BootCode {
         Self::BiosTooOld,
         Self::LoaderDamaged,
         Self::LoaderCopy,
+        Self::LoaderDiffers,
+        Self::LoaderNotStarted,
     ];
 
-    /// The code's number, 1 to 30 so far.
+    /// The code's number, 1 to 32 so far.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
@@ -153,6 +159,10 @@ impl BootCode {
             Self::BiosTooOld => "the BIOS cannot read this disk by sector number",
             Self::LoaderDamaged => "both copies of the BIOS loader are damaged",
             Self::LoaderCopy => "first copy of the BIOS loader is damaged, using the second",
+            Self::LoaderDiffers => {
+                "the loader on trial is not the one a firmware here brings, using the installed one"
+            }
+            Self::LoaderNotStarted => "the loader on trial could not be started, using the installed one",
         }
     }
 
@@ -190,6 +200,10 @@ impl BootCode {
             Self::NoMemory => "Give the machine at least 256 MiB of memory.",
             Self::BackupTable => "Nothing at once: the running system repairs it. Check the disk.",
             Self::BiosTooOld => "Attach the disk as a hard disk, or switch the machine's firmware to UEFI.",
+            Self::LoaderDiffers => "Nothing at once: the firmware writes it again.",
+            Self::LoaderNotStarted => {
+                "Nothing at once: the installed loader stays. Look in the history of the unit."
+            }
             Self::LoaderCopy => "Write the image to the disk again at the next occasion. Check the disk.",
         }
     }
@@ -239,7 +253,7 @@ mod tests {
             assert_eq!(BootCode::from_number(number), Some(code));
         }
         assert_eq!(BootCode::from_number(0), None);
-        assert_eq!(BootCode::from_number(31), None);
+        assert_eq!(BootCode::from_number(33), None);
     }
 
     #[test]

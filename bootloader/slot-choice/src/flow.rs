@@ -1,5 +1,7 @@
 //! The way of a boot: look, choose, read once, verify those bytes, count, start.
 //!
+//! Before that, a loader on trial is given its turn (`loader`): it goes the same way, one copy further on.
+//!
 //! Counted is what gets control, and only that: a damaged kernel never ran, so it must not look like one that ran
 //! without becoming healthy. Until then nothing of a slot was executed; a firmware that hangs in a read is
 //! reset by its own timer, which the loader sets, and finds the disk as it was.
@@ -11,8 +13,8 @@
 use core::fmt;
 
 use evener_disk::{Blocks, GptError, Lba, PartitionMap, Role, SECTOR, Slot, Source};
-use evener_handoff::{Handoff, LoaderKeys};
-use evener_manifest::{AREA_BYTES, CommandLine, Fill, Keyset, PartKind, Verified, Version};
+use evener_handoff::{Handoff, LoaderCopy, LoaderKeys, RunningLoader};
+use evener_manifest::{AREA_BYTES, CommandLine, Fill, Keyset, Part, PartKind, Verified, Version};
 use evener_slot_table::{SlotFacts, SlotTable, load, store};
 
 use crate::{Asked, Boot, BootCode, Counting, Facts, Order, SlotFact, choose, judge};
@@ -44,11 +46,44 @@ pub trait Machine {
     /// The code to show when it did not start. A machine that was left to Linux never returns at all; `Ok`
     /// is for the test of this crate.
     fn start(&mut self, image: &Self::Memory, bytes: usize, line: &str) -> Result<(), BootCode>;
+
+    /// Which copy of this loader runs, on a disk with these partitions; `None` when that cannot be told, and then no
+    /// other one is ever started.
+    fn running(&self, map: &PartitionMap) -> Option<RunningLoader>;
+
+    /// Another copy of this loader as the disk has it, if those are the bytes that the verified `file` brings; they
+    /// lie at the start of the memory returned.
+    ///
+    /// # Errors
+    /// [`BootCode::LoaderDiffers`], [`BootCode::ReadFailed`], [`BootCode::NoMemory`].
+    fn loader<B: Blocks>(
+        &mut self,
+        disk: &mut B,
+        map: &PartitionMap,
+        copy: LoaderCopy,
+        file: &[u8],
+    ) -> Result<(Self::Memory, usize), BootCode>;
+
+    /// Starts a loader that [`loader`](Self::loader) returned, and tells it that it is on trial.
+    ///
+    /// # Errors
+    /// The code to show when it did not start. One that runs never returns; `Ok` is for the test of this crate.
+    fn start_loader(&mut self, loader: &Self::Memory, bytes: usize, copy: LoaderCopy)
+    -> Result<(), BootCode>;
 }
 
-/// Boots the disk. Returns the slot that was started, or why nothing was; the words were said by then.
+/// What a boot came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// The firmware in this slot.
+    Slot(Slot),
+    /// The other copy of the loader, which is on trial.
+    Loader(LoaderCopy),
+}
+
+/// Boots the disk. Returns what was started, or why nothing was; the words were said by then.
 ///
-/// Writes one record to the slot table of the disk, before any slot is started.
+/// Writes one record to the slot table of the disk before a slot is started, and one before a loader on trial is.
 ///
 /// # Errors
 /// The code of the halt screen.
@@ -57,7 +92,7 @@ pub fn boot<B: Blocks, M: Machine>(
     machine: &mut M,
     keyset: &[u8],
     loader: Version,
-) -> Result<Slot, BootCode> {
+) -> Result<Started, BootCode> {
     let booted = boot_disk(disk, machine, keyset, loader);
     if let Err(code) = booted {
         machine.say(format_args!("{code}: {}.", code.what()));
@@ -71,7 +106,7 @@ fn boot_disk<B: Blocks, M: Machine>(
     machine: &mut M,
     keyset: &[u8],
     loader: Version,
-) -> Result<Slot, BootCode> {
+) -> Result<Started, BootCode> {
     let keys = Keyset::parse(keyset)?;
     if keys.is_empty() {
         return Err(BootCode::NoKeys);
@@ -93,6 +128,7 @@ fn boot_disk<B: Blocks, M: Machine>(
         Ok(verified) => SlotFact::Usable(SlotFacts::from(verified)),
         Err(code) => SlotFact::Refused(*code),
     });
+    let running = machine.running(&map);
     let mut attempt = Attempt {
         disk,
         machine,
@@ -103,9 +139,13 @@ fn boot_disk<B: Blocks, M: Machine>(
         table,
         facts: Facts { slots, counting, asked: None },
         announced: [None; 3],
+        running,
         listening: true,
     };
-    attempt.run()
+    if let Some(copy) = attempt.loader_on_trial() {
+        return Ok(Started::Loader(copy));
+    }
+    attempt.run().map(Started::Slot)
 }
 
 fn note<M: Machine>(machine: &mut M, code: BootCode) {
@@ -174,6 +214,7 @@ struct Attempt<'a, B, M> {
     facts: Facts,
     /// What was already said of each slot.
     announced: [Option<BootCode>; 3],
+    running: Option<RunningLoader>,
     /// Whether the person at the console may still ask for something.
     listening: bool,
 }
@@ -268,6 +309,7 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
             skipped: order.skipped.map(|code| code.map(BootCode::number)),
             loader: self.loader,
             keys: Some(self.keys),
+            copy: self.running,
         }
         .encode();
         let fill = Fill { slot, root: root.partuuid, handoff: handoff.as_str() };
@@ -284,7 +326,12 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
     /// Reads the kernel once and verifies those bytes; they lie at the start of the memory returned.
     fn read_kernel(&mut self, slot: Slot, verified: &Verified<'_>) -> Result<(M::Memory, usize), BootCode> {
         let part = verified.part(PartKind::Kernel).ok_or(BootCode::ManifestInvalid)?;
-        let place = PartKind::Kernel.place(slot);
+        self.read_part(slot, &part)
+    }
+
+    /// Reads a part of the firmware in `slot` once and verifies those bytes.
+    fn read_part(&mut self, slot: Slot, part: &Part) -> Result<(M::Memory, usize), BootCode> {
+        let place = part.kind.place(slot);
         let mut partition = self.map.window(&mut *self.disk, place.role).ok_or(BootCode::PartitionMissing)?;
         if part.size > place.room(partition.sectors()) {
             return Err(BootCode::KernelSize);
@@ -303,5 +350,6 @@ impl<'a, B: Blocks, M: Machine> Attempt<'a, B, M> {
     }
 }
 
+mod loader;
 #[cfg(test)]
 mod tests;

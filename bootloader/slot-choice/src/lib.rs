@@ -25,6 +25,6 @@ mod keys;
 pub use asked::{Asked, Confirmation, IN_A_ROW, Listener, Typed};
 pub use choice::{Boot, Counting, Facts, MAX_BOOTS_WITHOUT_HEALTH, Order, SlotFact, choose};
 pub use code::BootCode;
-pub use flow::{Machine, boot};
+pub use flow::{Machine, Started, boot};
 pub use judge::judge;
 pub use keys::{Keys, Terminal, Timer, wait_for_restart};

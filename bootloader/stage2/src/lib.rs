@@ -15,7 +15,8 @@
 //!  20  8 loader version, four u16
 //!  28  4 CRC-32 of the boot code, without the sectors at its end
 //!  32 32 zero
-//!  64  16-bit code, started here with DL = drive and DH = number of the copy, 0 or 1
+//!  64  16-bit code, started here with DL = drive and DH = number of the copy, 0 or 1; with bit 7 set when the other
+//!      copy started this one, to try it
 //! ```
 //!
 //! The boot code of sector 0 checks magic, length and CRC of the first copy, and takes the second when that one fails;

@@ -7,12 +7,15 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use evener_devices::{self as watchdog, Armed};
+use evener_disk::{Blocks, PartitionMap};
+use evener_handoff::{LoaderCopy, RunningLoader};
 use evener_slot_choice::{Asked, BootCode, Keys, Machine, Terminal as _};
 use uefi::boot::{self, LoadImageSource};
 use uefi::proto::loaded_image::LoadedImage;
 
 use crate::clock::Deadline;
 use crate::console::Console;
+use crate::copies;
 use crate::disk::open;
 use crate::pci::RootBridge;
 
@@ -23,11 +26,12 @@ const ALIGN: usize = 4096;
 pub(crate) struct Firmware {
     console: Console,
     keys: Keys<Deadline>,
+    map: Option<PartitionMap>,
 }
 
 impl Firmware {
     pub(crate) fn new(console: Console, keys: Keys<Deadline>) -> Self {
-        Self { console, keys }
+        Self { console, keys, map: None }
     }
 
     fn arm_watchdog(&self) -> Option<(RootBridge, Armed)> {
@@ -75,11 +79,37 @@ impl Machine for Firmware {
         self.console.say(format_args!("kernel came back: {ended:?}"));
         Err(BootCode::StartFailed)
     }
+
+    fn running(&self, map: &PartitionMap) -> Option<RunningLoader> {
+        copies::running(map)
+    }
+
+    fn loader<B: Blocks>(
+        &mut self,
+        _disk: &mut B,
+        map: &PartitionMap,
+        copy: LoaderCopy,
+        file: &[u8],
+    ) -> Result<(Memory, usize), BootCode> {
+        let bytes = copies::read(map, copy, file)?;
+        self.map = Some(map.clone());
+        let length = bytes.len();
+        Ok((Memory { bytes, skip: 0, length }, length))
+    }
+
+    fn start_loader(&mut self, loader: &Memory, bytes: usize, copy: LoaderCopy) -> Result<(), BootCode> {
+        let buffer = loader.as_ref().get(..bytes).ok_or(BootCode::LoaderNotStarted)?;
+        let came_back = self.map.as_ref().and_then(|map| copies::start(map, copy, buffer));
+        if came_back.is_some() {
+            self.say(format_args!("the loader on trial came back"));
+        }
+        Err(BootCode::LoaderNotStarted)
+    }
 }
 
 /// Gives a loaded image its command line.
 #[expect(unsafe_code, reason = "the options are handed over as a raw pointer")]
-fn set_options(kernel: uefi::Handle, options: &[u16]) -> Result<(), BootCode> {
+pub(crate) fn set_options(kernel: uefi::Handle, options: &[u16]) -> Result<(), BootCode> {
     let size = u32::try_from(size_of_val(options)).map_err(|_| BootCode::CommandLine)?;
     let mut loaded = open::<LoadedImage>(kernel).map_err(|_| BootCode::StartFailed)?;
     // SAFETY: `start` keeps the options alive until `start_image` has returned.

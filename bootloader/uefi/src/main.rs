@@ -2,7 +2,7 @@
 //!
 //! What is booted and why is decided in `evener-slot-choice`; here is only what needs firmware: the disk this
 //! file was loaded from (`disk`), the consoles (`console`) and time (`clock`), memory and the start of the
-//! kernel (`machine`), and the way to the watchdog that turns a hang into a counted failure (`pci`). Secure Boot is not used
+//! kernel (`machine`), the other copy of this loader (`copies`), and the way to the watchdog that turns a hang into a counted failure (`pci`). Secure Boot is not used
 //! yet: the chain of trust starts with the keyset embedded here.
 //!
 //! On any other target the package is an empty program, so that the workspace builds everywhere.
@@ -17,6 +17,8 @@ mod clock;
 mod conout;
 #[cfg(target_os = "uefi")]
 mod console;
+#[cfg(target_os = "uefi")]
+mod copies;
 #[cfg(target_os = "uefi")]
 mod disk;
 #[cfg(target_os = "uefi")]

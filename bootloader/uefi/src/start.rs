@@ -9,6 +9,7 @@ use uefi::runtime::ResetType;
 use uefi::{Status, boot as services, runtime};
 
 use crate::console::Console;
+use crate::copies;
 use crate::disk::BootDisk;
 use crate::machine::Firmware;
 
@@ -42,8 +43,13 @@ fn say_fault(console: &Console, code: BootCode) {
 }
 
 /// Leaves the words on the screen until somebody is there. A restart by itself would hide them, and would
-/// find the same disk.
+/// find the same disk. Not so for a loader on trial: the next start finds the installed one.
 fn halt(console: &Console) -> ! {
+    if copies::on_trial() {
+        console.say(format_args!("this loader is on trial; restarting in 10 s with the installed one"));
+        services::stall(Duration::from_secs(10));
+        runtime::reset(ResetType::COLD, Status::LOAD_ERROR, None)
+    }
     let _ = services::set_watchdog_timer(0, 0x1_0000, None);
     console.say(format_args!("stopped; hold Ctrl-R to restart"));
     wait_for_restart(console);

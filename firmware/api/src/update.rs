@@ -166,6 +166,8 @@ pub struct FirmwareStatus {
     pub installation: Option<Installation>,
     /// What "restore previous" would do: the version in the other slot, or why not.
     pub restore: Option<Restorable>,
+    /// The loader that started the unit, once the running firmware has proved its health.
+    pub loader: Option<LoaderStatus>,
     /// What was installed, confirmed, given up and restored; newest first, bounded.
     pub history: Vec<Happening>,
     /// What an operator must see of all this, each with what to do about it.
@@ -189,6 +191,19 @@ pub struct SlotStatus {
     pub tries: u8,
     /// Whether the unit's floor forbids to start it.
     pub below_floor: bool,
+}
+
+/// The loader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoaderStatus {
+    /// `UEFI` or `BIOS`.
+    pub kind: String,
+    /// Its version.
+    pub version: String,
+    /// Which copy started the unit: `first` or `second`.
+    pub copy: String,
+    /// What becomes of it, in words; absent when it is the one that the running firmware brings, or a newer one.
+    pub update: Option<String>,
 }
 
 /// How far the running firmware is with proving its health.
@@ -256,7 +271,7 @@ pub struct Happening {
     /// Seconds since 1970-01-01 UTC by the unit's clock.
     pub unix_s: u64,
     /// `installed`, `refused`, `cancelled`, `confirmed`, `failed`, `restored`, `retried`, `refilled`, `discarded`,
-    /// `rescue`.
+    /// `rescue`, `loader`.
     pub what: String,
     /// Which slot, if any.
     pub slot: Option<char>,

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod esp;
 pub mod fat16;
 #[cfg(feature = "disks")]
 pub mod format;

@@ -9,22 +9,21 @@
 //! * the slot table with A confirmed and first, R confirmed and last, in all four copies,
 //! * `data` with the shipped filesystem, `conf` with zeros.
 //!
-//! Every GUID and serial number is derived from the manifest's digest, so equal firmware gives equal
+//! Every GUID is derived from the manifest's digest, so equal firmware gives equal
 //! disks. Two disks of one machine must therefore not both carry the same image as it is: the kernel
 //! finds its root by GUID and takes the one that appears first.
 #![forbid(unsafe_code)]
 
 use bytes::Bytes;
 use evener_disk::{GptError, Guid, Lba, PartitionMap, Role, SECTOR, SECTORS_PER_MIB, Slot};
-use evener_formats::fat16::{FatError, Volume};
+use evener_formats::esp;
+use evener_formats::fat16::FatError;
 use evener_formats::{Sparse, SparseError};
 use evener_manifest::PartKind;
 use evener_slot_table::{COPIES, SlotFacts, SlotRecord, SlotState, SlotTable};
 use evener_stage2::{BOOT_CODE_BYTES, Stage2Error};
 use sha2::{Digest, Sha256};
 
-/// Where UEFI firmware looks on removable and unknown media (UEFI 2.10 §3.5.1.1).
-pub const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
 /// The boot order on a fresh disk; the higher priority goes first.
 const PRIORITY_A: u8 = 3;
 const PRIORITY_R: u8 = 1;
@@ -123,8 +122,9 @@ impl Disk {
         for sectors in evener_stage2::COPIES {
             writer.put("the BIOS loader", Role::BiosBoot, sectors * SECTOR as u64, &stage2)?;
         }
-        for (role, label) in [(Role::EspA, "EVENER-A"), (Role::EspB, "EVENER-B")] {
-            let esp = self.esp(role, label, &writer.map)?;
+        for role in [Role::EspA, Role::EspB] {
+            let volume = esp::volume(role, self.firmware.loader_uefi.clone());
+            let esp = volume.map_err(|source| LayoutError::Esp { role, source })?;
             writer.embed("the volume", role, &esp)?;
         }
         let record = self.slot_table();
@@ -159,18 +159,6 @@ impl Disk {
         *table.slot_mut(Slot::A) = slot(PRIORITY_A);
         *table.slot_mut(Slot::R) = slot(PRIORITY_R);
         table
-    }
-
-    fn esp(&self, role: Role, label: &str, map: &PartitionMap) -> Result<Sparse, LayoutError> {
-        let part = map.get(role);
-        let sectors = part.and_then(|p| u16::try_from(p.sectors).ok()).unwrap_or(u16::MAX);
-        let hidden = part.and_then(|p| u32::try_from(p.start.0).ok()).unwrap_or(0);
-        let [a, b, c, d, ..] = derived_guid(&self.firmware.facts.digest, label).0;
-        let mut volume = Volume::new(sectors, hidden, label, u32::from_le_bytes([a, b, c, d]));
-        volume
-            .add(LOADER_PATH, self.firmware.loader_uefi.clone())
-            .and_then(|()| volume.build())
-            .map_err(|source| LayoutError::Esp { role, source })
     }
 }
 

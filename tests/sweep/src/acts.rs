@@ -2,8 +2,10 @@
 
 use anyhow::{Result, anyhow, ensure};
 use evener_disk::{Blocks, Guid, Lba, PartitionMap, Role, SECTOR, Slot, SparseDisk};
-use evener_slot_table::{COPIES, SlotRecord, SlotState, SlotTable};
-use evener_slots::{Partitions as _, change, copy};
+use evener_handoff::{LoaderCopy, LoaderKind};
+use evener_plan::LoaderRest;
+use evener_slot_table::{COPIES, SlotRecord, SlotState, SlotTable, TRIES};
+use evener_slots::{Loaders, Partitions as _, change, copy};
 
 use crate::firmware::{Catalogue, FLOOR, Firmware};
 use crate::operations::{GENERATIONS, SECTORS};
@@ -28,6 +30,11 @@ pub(crate) fn shipped(catalogue: &Catalogue) -> Result<SparseDisk> {
             version: firmware.version,
             digest: firmware.digest,
         };
+    }
+    for kind in LoaderKind::ALL {
+        for copy in LoaderCopy::ALL {
+            unit.put_loader(catalogue.loader(), kind, copy)?;
+        }
     }
     for _ in 0..COPIES {
         let mut partition = unit.open(Role::SlotTable, true)?;
@@ -134,4 +141,57 @@ pub(crate) fn is_renewed(unit: &mut Unit<'_>, sectors: u64) -> Result<()> {
     let grown = map.grown(sectors).map_err(fault)?;
     ensure!(grown.is_none() && unit.disk.sectors() == sectors, "the table does not fill the disk");
     Ok(())
+}
+
+/// An update to a firmware whose loader does not work on this machine, confirmed: B runs 7.3.1, A has 7.2.40.
+pub(crate) fn update_to_hanging(unit: &mut Unit<'_>) -> Result<()> {
+    let hanging = unit.catalogue.hanging.clone();
+    unit.install(&hanging, Slot::B, Slot::A)?;
+    unit.boot(None)?;
+    edit(unit, |table| table.confirm(Slot::B, hanging.floor))
+}
+
+/// A boot, its proof of health, and what the updater then does to the loaders. What that came to.
+pub(crate) fn healthy_boot(unit: &mut Unit<'_>) -> Result<LoaderRest> {
+    let booted = unit.boot(None)?;
+    change(unit, |table| table.healthy(booted.slot))?;
+    unit.follow_loaders(booted.slot, booted.version)
+}
+
+/// The first write of an update of the loader.
+pub(crate) fn write_second_loader(unit: &mut Unit<'_>) -> Result<()> {
+    let (kind, keys) = (unit.machine()?, unit.keys()?);
+    let loaders = Loaders::of(unit, Slot::B, &keys)?;
+    Ok(loaders.write(unit, kind, LoaderCopy::Second)?)
+}
+
+/// Boots until the new loader was given up.
+pub(crate) fn until_given_up(unit: &mut Unit<'_>) -> Result<()> {
+    for _ in 0..=TRIES {
+        if healthy_boot(unit)? == LoaderRest::GivenUp {
+            return Ok(());
+        }
+    }
+    Err(anyhow!("a loader that hangs was not given up"))
+}
+
+/// So many copies of the loader for this machine are the newest.
+pub(crate) fn own_loaders(unit: &mut Unit<'_>, expected: usize) -> Result<()> {
+    let [uefi, bios] = new_loaders(unit)?;
+    let found = if unit.machine()? == LoaderKind::Bios { bios } else { uefi };
+    ensure!(found == expected, "{found} copies are new, not {expected}");
+    Ok(())
+}
+
+/// How many copies of each kind are what the newest firmware brings: UEFI, BIOS.
+pub(crate) fn new_loaders(unit: &mut Unit<'_>) -> Result<[usize; 2]> {
+    let newest = unit.catalogue.newest.version;
+    let mut counts = [0; 2];
+    for (kind, count) in LoaderKind::ALL.into_iter().zip(&mut counts) {
+        for copy in LoaderCopy::ALL {
+            let found = unit.copy(kind, copy)?;
+            *count += usize::from(found.is_some_and(|loader| loader.version == newest));
+        }
+    }
+    Ok(counts)
 }

@@ -8,6 +8,8 @@ use evener_manifest::{
     sign,
 };
 
+use crate::loaders::Loader;
+
 const SEED: [u8; 32] = [11; 32];
 /// The version of the loader that the units have.
 pub const LOADER: Version = Version([7, 2, 36, 0]);
@@ -42,6 +44,10 @@ pub struct Catalogue {
     pub newer: Firmware,
     /// 7.4.0, which raises the floor to itself, so that all slots have to follow.
     pub newest: Firmware,
+    /// 7.3.1, which brings a loader that does not work on this machine.
+    pub hanging: Firmware,
+    /// The loaders: the one that units ship with, the one that hangs, that of the newest firmware.
+    loaders: [Loader; 3],
     /// The keys that loader and firmware trust.
     pub keyset: Vec<u8>,
 }
@@ -65,17 +71,38 @@ impl Catalogue {
     /// Never with these constants.
     pub fn make() -> Result<Self> {
         let key = KeyEntry { public: public_key(&SEED), development: true, revoked: false };
+        let newest = Version([7, 4, 0, 0]);
+        let loaders = [
+            Loader::make(LOADER, true, 0x11)?,
+            Loader::make(Version([7, 3, 1, 0]), false, 0x22)?,
+            Loader::make(newest, true, 0x33)?,
+        ];
+        let [old, hangs, new] = &loaders;
         Ok(Self {
-            oldest: firmware(Version([7, 2, 36, 0]), FLOOR)?,
-            shipped: firmware(Version([7, 2, 40, 0]), FLOOR)?,
-            newer: firmware(Version([7, 3, 0, 0]), FLOOR)?,
-            newest: firmware(Version([7, 4, 0, 0]), Version([7, 4, 0, 0]))?,
+            oldest: firmware(Version([7, 2, 36, 0]), FLOOR, old)?,
+            shipped: firmware(Version([7, 2, 40, 0]), FLOOR, old)?,
+            newer: firmware(Version([7, 3, 0, 0]), FLOOR, old)?,
+            hanging: firmware(hangs.version, FLOOR, hangs)?,
+            newest: firmware(newest, newest, new)?,
+            loaders,
             keyset: emit_keyset(false, &[key]).context("the keyset")?,
         })
     }
+
+    /// The loader that units ship with.
+    #[must_use]
+    pub fn loader(&self) -> &Loader {
+        let [old, ..] = &self.loaders;
+        old
+    }
+
+    /// All loaders.
+    pub(crate) fn loaders(&self) -> &[Loader; 3] {
+        &self.loaders
+    }
 }
 
-fn firmware(version: Version, floor: Version) -> Result<Firmware> {
+fn firmware(version: Version, floor: Version, loader: &Loader) -> Result<Firmware> {
     let salt =
         version.0.iter().fold(0_u8, |sum, number| sum.wrapping_mul(31).wrapping_add(number.to_le_bytes()[0]));
     let bytes = |length: u32, kind: u8| -> Bytes {
@@ -84,8 +111,8 @@ fn firmware(version: Version, floor: Version) -> Result<Firmware> {
     let parts = vec![
         (PartKind::Kernel, bytes(10_100, 1)),
         (PartKind::Rootfs, bytes(8192, 2)),
-        (PartKind::LoaderUefi, bytes(900, 3)),
-        (PartKind::LoaderBios, bytes(1536, 4)),
+        (PartKind::LoaderUefi, loader.uefi.clone()),
+        (PartKind::LoaderBios, loader.bios.clone()),
     ];
     let stated = parts.iter().map(|(kind, bytes)| Part {
         kind: *kind,

@@ -2,13 +2,14 @@
 //!
 //! A [`Unit`] is a whole disk in memory and the very functions that ship: the loader's `evener_slot_choice::boot`, the
 //! updater's `evener_slots`, init's `PartitionMap::renew`, the second copy of the configuration in `evener_store`.
-//! What is not there is Linux: a firmware that was started either is whole, every block of it, or counts
+//! What is not there is the machine's own firmware, which is taken to start the first copy of the loader that looks whole;
+//! and Linux: a firmware that was started either is whole, every block of it, or counts
 //! as dead, for dm-verity would stop it.
 //!
 //! ```text
-//! for every operation                                       install, confirm, refill, boot, grow, …
+//! for every operation                                       install, confirm, refill, boot, grow, loaders, …
 //!   for every moment the power can fail in it, and everything that may survive
-//!     a verified firmware at or above the floor boots, the floor did not fall, the settings are old or new
+//!     a loader that works is started, a verified firmware at or above the floor boots, the floor did not fall, the settings are old or new
 //!     for every moment in the recovery from that
 //!       the same, and the update that is repeated then finishes
 //!   for every write that the disk acknowledges and does not keep
@@ -22,6 +23,7 @@
 mod acts;
 mod extent;
 pub mod firmware;
+pub mod loaders;
 pub mod mutants;
 pub mod operations;
 pub mod recovery;

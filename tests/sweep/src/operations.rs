@@ -2,15 +2,17 @@
 
 use anyhow::{Result, ensure};
 use evener_disk::{SECTOR, SECTORS_PER_MIB, Slot, SparseDisk};
+use evener_manifest::PartKind;
 use evener_slot_choice::Asked;
-use evener_slot_table::{FailureReason, SlotState};
+use evener_slot_table::{FailureReason, SlotState, TRIES};
 use evener_slots::{discard, restore};
 
 use crate::acts::{
-    boot, confirm_b, edit, expect, install, is_renewed, on_trial_in, refill, refilled, renew, set, shipped,
-    update_to_newer,
+    boot, confirm_b, edit, expect, healthy_boot, install, is_renewed, on_trial_in, own_loaders, refill,
+    refilled, renew, set, shipped, until_given_up, update_to_hanging, update_to_newer, write_second_loader,
 };
 use crate::firmware::Catalogue;
+use crate::loaders::into_bios_machine;
 use crate::{Unit, recovery, settings};
 
 /// Size of the units' disks in sectors: as small as the layout allows.
@@ -38,8 +40,8 @@ pub struct Operation {
     pub reads_back: bool,
     /// A generation of the settings that a unit may come back with besides its own and the next.
     pub or_generation: Option<u64>,
-    /// The slot that it reads from, whose every damage it must notice before it writes anything.
-    pub source: Option<Slot>,
+    /// The slot that it reads from, and what of it: it must notice every damage to that before it writes anything.
+    pub source: Option<(Slot, &'static [PartKind])>,
 }
 
 /// All operations.
@@ -48,7 +50,14 @@ pub struct Operation {
 /// When a disk to start with cannot be made.
 pub fn all(catalogue: &Catalogue) -> Result<Vec<Operation>> {
     let starts = Starts::make(catalogue)?;
-    let groups = [boots(&starts), installs(&starts), records(&starts), copies(&starts), others(&starts)];
+    let groups = [
+        boots(&starts),
+        installs(&starts),
+        records(&starts),
+        copies(&starts),
+        others(&starts),
+        loaders(&starts),
+    ];
     Ok(groups.into_iter().flatten().collect())
 }
 
@@ -74,6 +83,12 @@ struct Starts {
     damaged: SparseDisk,
     /// A factory reset was ordered.
     marked: SparseDisk,
+    /// All slots hold the newest firmware, and the loaders are still the old ones; in a machine with UEFI, with a BIOS.
+    followed: [SparseDisk; 2],
+    /// Its new loader is in the second copy, and on trial.
+    loader_on_trial: [SparseDisk; 2],
+    /// The loader that its firmware brings does not work.
+    hanging: [SparseDisk; 2],
 }
 
 impl Starts {
@@ -87,12 +102,32 @@ impl Starts {
         let on_trial = from(&shipped, |unit| install(unit, Slot::B, Slot::A))?;
         let tried = from(&on_trial, boot)?;
         let updated = from(&shipped, update_to_newer)?;
+        let confirmed = from(&tried, confirm_b)?;
+        let followed = from(&confirmed, |unit| {
+            refill(unit, Slot::A)?;
+            refill(unit, Slot::R)
+        })?;
+        let in_both = |disk: &SparseDisk| -> Result<[SparseDisk; 2]> {
+            let mut bios = disk.clone();
+            into_bios_machine(&mut bios)?;
+            Ok([disk.clone(), bios])
+        };
+        let each = |disks: &[SparseDisk; 2], act: Act| -> Result<[SparseDisk; 2]> {
+            let [uefi, bios] = disks;
+            Ok([from(uefi, act)?, from(bios, act)?])
+        };
+        let followed = in_both(&followed)?;
+        let loader_on_trial = each(&followed, |unit| healthy_boot(unit).map(drop))?;
+        let hanging = in_both(&from(&shipped, update_to_hanging)?)?;
         let mut enlarged = shipped.clone();
         enlarged.enlarge(ENLARGED);
         let mut damaged = shipped.clone();
         damaged.flip(SECTOR as u64 + 60);
         Ok(Self {
-            confirmed: from(&tried, confirm_b)?,
+            confirmed,
+            followed,
+            loader_on_trial,
+            hanging,
             failing: from(&updated, |unit| set(unit, |table| table.boots_without_health = 5))?,
             bad: from(&shipped, |unit| set(unit, |table| table.slot_mut(Slot::A).state = SlotState::Bad))?,
             marked: from(&shipped, settings::order)?,
@@ -195,7 +230,7 @@ fn records(starts: &Starts) -> Vec<Operation> {
 
 fn copies(starts: &Starts) -> Vec<Operation> {
     let Starts { confirmed, updated, .. } = starts;
-    let read_from = |slot, step| Operation { source: Some(slot), ..step };
+    let read_from = |slot, step| Operation { source: Some((slot, &PartKind::ALL)), ..step };
     vec![
         read_from(
             Slot::B,
@@ -245,4 +280,44 @@ fn others(starts: &Starts) -> Vec<Operation> {
             Ok(())
         }),
     ]
+}
+
+/// Loaders, in a machine with UEFI and in one with a BIOS. Whatever happens, one that works is started.
+fn loaders(starts: &Starts) -> Vec<Operation> {
+    let Starts { followed, loader_on_trial, hanging, .. } = starts;
+    let names = [
+        [
+            "write the second copy of the UEFI loader",
+            "boot through a new UEFI loader",
+            "write the first copy of the UEFI loader",
+            "an update of the UEFI loader",
+            "an update to a UEFI loader that hangs",
+        ],
+        [
+            "write the second copy of the BIOS loader",
+            "boot through a new BIOS loader",
+            "write the first copy of the BIOS loader",
+            "an update of the BIOS loader",
+            "an update to a BIOS loader that hangs",
+        ],
+    ];
+    let read_from_b =
+        |step| Operation { source: Some((Slot::B, &[PartKind::LoaderUefi, PartKind::LoaderBios])), ..step };
+    let disks = followed.iter().zip(loader_on_trial).zip(hanging);
+    disks
+        .zip(names)
+        .flat_map(|(((followed, on_trial), hanging), [second, through, first, whole, hangs])| {
+            [
+                read_from_b(step(second, followed, write_second_loader, |unit| own_loaders(unit, 1))),
+                step(through, on_trial, boot, |unit| {
+                    expect(unit, |table| table.loader.is_some_and(|loader| loader.tries == TRIES - 1))
+                }),
+                step(first, on_trial, |unit| healthy_boot(unit).map(drop), |unit| own_loaders(unit, 2)),
+                step(whole, followed, recovery::finish_update, recovery::is_through),
+                step(hangs, hanging, until_given_up, |unit| {
+                    expect(unit, |table| table.loader.is_some_and(|loader| loader.tries == 0))
+                }),
+            ]
+        })
+        .collect()
 }

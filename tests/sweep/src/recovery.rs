@@ -3,9 +3,11 @@
 use anyhow::{Context, Result, ensure};
 use evener_disk::{PartitionMap, Role, Slot, SparseDisk};
 use evener_manifest::{Version, permits};
+use evener_plan::LoaderRest;
 use evener_slot_table::SlotState;
 use evener_slots::{change, copy};
 
+use crate::acts::{healthy_boot, new_loaders};
 use crate::firmware::Catalogue;
 use crate::{Unit, settings};
 
@@ -81,7 +83,7 @@ pub fn recover(unit: &mut Unit<'_>) -> Result<()> {
 }
 
 /// Updates the unit to the newest firmware: installs it unless that was done, boots it, confirms it, and has the other
-/// slots follow the floor. The plan of the shipped service in short, over the same functions.
+/// slots follow the floor, and the loaders the firmware. The plan of the shipped service in short, over the same functions.
 ///
 /// # Errors
 /// What went wrong.
@@ -97,7 +99,8 @@ pub fn finish_update(unit: &mut Unit<'_>) -> Result<()> {
                 SlotState::Trial => change(unit, |table| table.confirm(running, floor))?,
                 _ => change(unit, |table| table.healthy(running))?,
             };
-            return follow(unit, running);
+            follow(unit, running)?;
+            return follow_loaders(unit, running);
         }
         change(unit, |table| table.healthy(running))?;
         let table = unit.table()?;
@@ -111,6 +114,19 @@ pub fn finish_update(unit: &mut Unit<'_>) -> Result<()> {
         }
     }
     anyhow::bail!("the update was not through after {BOOTS} boots")
+}
+
+/// Has the loaders follow the firmware in `running`, which is healthy, and restarts the unit until they have.
+fn follow_loaders(unit: &mut Unit<'_>, running: Slot) -> Result<()> {
+    let newest = unit.catalogue.newest.version;
+    let mut rests = vec![unit.follow_loaders(running, newest).context("the loaders")?];
+    for _ in 0..BOOTS {
+        if rests.last() == Some(&LoaderRest::UpToDate) {
+            return Ok(());
+        }
+        rests.push(healthy_boot(unit).context("the loaders")?);
+    }
+    anyhow::bail!("the loaders were not through after {BOOTS} boots: {rests:?}, {:?}", unit.table()?.loader)
 }
 
 /// The slot to install into: not the running one, and in rescue the second choice.
@@ -138,7 +154,8 @@ fn follow(unit: &mut Unit<'_>, running: Slot) -> Result<()> {
     Ok(())
 }
 
-/// Whether the update is through: the newest firmware runs, confirmed, and every slot holds it.
+/// Whether the update is through: the newest firmware runs, confirmed, every slot holds it, and every copy of the loaders
+/// is the one that it brings.
 ///
 /// # Errors
 /// What is not as it should be.
@@ -152,5 +169,6 @@ pub fn is_through(unit: &mut Unit<'_>) -> Result<()> {
         ensure!(table.slot(slot).state == SlotState::Confirmed, "slot {slot} is {}", table.slot(slot).state);
         unit.holds(slot, &newest)?;
     }
+    ensure!(new_loaders(unit)? == [2, 2], "a copy of a loader is not the newest");
     Ok(())
 }

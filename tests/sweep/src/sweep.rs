@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use evener_disk::{CutPoint, Depth, Role, Rot, SECTOR, Slot, SparseDisk, Tear, TraceDisk};
+use evener_manifest::PartKind;
 use evener_slot_table::SlotState;
 
 use crate::acts::fill;
@@ -252,8 +253,8 @@ fn nothing_half_done(unit: &mut Unit<'_>) -> Result<()> {
 
 /// Damage, anywhere in what the operation reads from, is noticed before anything is written.
 fn decays(each: &Traced<'_>, catalogue: &Catalogue, dice: &mut Dice, outcome: &mut Outcome) {
-    let Some(source) = each.operation.source else { return };
-    for (role, offset) in places(source, catalogue) {
+    let Some((source, read)) = each.operation.source else { return };
+    for (role, offset) in places(source, read, catalogue) {
         if !dice.first() {
             continue;
         }
@@ -282,15 +283,16 @@ fn decays(each: &Traced<'_>, catalogue: &Catalogue, dice: &mut Dice, outcome: &m
         .note(each.operation.name, Kind::Decay, result, &|| format!("slot {source} holds another firmware"));
 }
 
-/// One byte in each sector of a slot that a signature vouches for.
-fn places(slot: Slot, catalogue: &Catalogue) -> Vec<(Role, u64)> {
+/// One byte in each sector of a slot's manifest and of the parts that are read.
+fn places(slot: Slot, read: &[PartKind], catalogue: &Catalogue) -> Vec<(Role, u64)> {
     let sector = SECTOR as u64;
     let sectors = |bytes: u64| (0..bytes.div_ceil(sector)).map(move |at| at.saturating_mul(sector));
     let area = sectors(catalogue.newest.area.len() as u64).map(|at| (Role::Boot(slot), at));
-    let parts = catalogue.newest.parts.iter().flat_map(|(kind, bytes)| {
-        let place = kind.place(slot);
-        sectors(bytes.len() as u64).map(move |at| (place.role, place.at.saturating_add(at)))
-    });
+    let parts =
+        catalogue.newest.parts.iter().filter(|(kind, _)| read.contains(kind)).flat_map(|(kind, bytes)| {
+            let place = kind.place(slot);
+            sectors(bytes.len() as u64).map(move |at| (place.role, place.at.saturating_add(at)))
+        });
     area.chain(parts).collect()
 }
 

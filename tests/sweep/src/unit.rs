@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use evener_disk::{Blocks, DiskGone, Lba, PartitionMap, Role, Slot, SparseDisk, TraceDisk, Window};
+use evener_handoff::{LoaderCopy, LoaderKind, RunningLoader};
 use evener_manifest::{Keyset, PartKind, Version};
-use evener_slot_choice::{Asked, BootCode, Machine, boot};
-use evener_slot_table::SlotTable;
+use evener_slot_choice::{Asked, BootCode, Machine, Started, boot};
+use evener_slot_table::{SlotTable, TRIES};
 use evener_slots::{Offer, Partitions, check, table};
 
-use crate::firmware::{Catalogue, Firmware, LOADER};
+use crate::firmware::{Catalogue, Firmware};
+use crate::loaders::{Loader, read_copy};
 
 /// Bytes of an upload's pieces: neither whole sectors nor whole blocks, so that parts are written in several writes.
 const PIECE: usize = 3000;
@@ -22,6 +24,8 @@ pub struct Unit<'c> {
     pub catalogue: &'c Catalogue,
     /// The whole disk.
     pub disk: TraceDisk<SparseDisk>,
+    /// The loader that started it, and its version.
+    pub booted_by: Option<(RunningLoader, Version)>,
     map: PartitionMap,
 }
 
@@ -32,6 +36,12 @@ pub struct Booted {
     pub slot: Slot,
     /// The version in it.
     pub version: Version,
+}
+
+/// What a loader came to.
+enum Ran<'c> {
+    Booted(Booted),
+    Loader(LoaderCopy, &'c Loader),
 }
 
 impl<'c> Unit<'c> {
@@ -49,7 +59,7 @@ impl<'c> Unit<'c> {
     /// As [`new`](Self::new).
     pub fn with(mut disk: TraceDisk<SparseDisk>, catalogue: &'c Catalogue) -> Result<Self> {
         let map = PartitionMap::read(&mut disk).map_err(|fault| anyhow!("partition table: {fault}"))?;
-        Ok(Self { catalogue, disk, map })
+        Ok(Self { catalogue, disk, booted_by: None, map })
     }
 
     /// The keys that the unit trusts.
@@ -66,24 +76,61 @@ impl<'c> Unit<'c> {
         &self.map
     }
 
-    /// Runs the loader, then looks at the firmware it started as dm-verity will, block by block.
+    /// Powers the machine on: runs the loader that it comes upon, and the one on trial when that is started, then looks at
+    /// the firmware as dm-verity will, block by block. A loader on trial that hangs is ended by the watchdog, and the
+    /// machine starts anew.
     ///
     /// # Errors
     /// When nothing was started, or something that is not whole, or not what its slot holds.
     pub fn boot(&mut self, asked: Option<Asked>) -> Result<Booted> {
-        let mut console = Console { asked, ..Console::default() };
-        let slot = boot(&mut self.disk, &mut console, &self.catalogue.keyset, LOADER)
+        let kind = self.machine()?;
+        for _ in 0..=TRIES {
+            let (copy, loader) = self.installed(kind)?;
+            let running = RunningLoader { kind, copy, on_trial: false };
+            let on_trial = match self.run(loader, running, asked)? {
+                Ran::Booted(booted) => return Ok(booted),
+                Ran::Loader(copy, loader) => (RunningLoader { kind, copy, on_trial: true }, loader),
+            };
+            let (running, loader) = on_trial;
+            if loader.works {
+                return match self.run(loader, running, asked)? {
+                    Ran::Booted(booted) => Ok(booted),
+                    Ran::Loader(..) => Err(anyhow!("a loader on trial started another one")),
+                };
+            }
+        }
+        Err(anyhow!("a loader that hangs was started again and again"))
+    }
+
+    fn run(&mut self, loader: &'c Loader, running: RunningLoader, asked: Option<Asked>) -> Result<Ran<'c>> {
+        let catalogue = self.catalogue;
+        let mut console =
+            Console { catalogue, running, asked, said: Vec::new(), started: None, chained: None };
+        let started = boot(&mut self.disk, &mut console, &catalogue.keyset, loader.version)
             .map_err(|code| anyhow!("the loader halted with {code}: {:?}", console.said))?;
+        let slot = match started {
+            Started::Slot(slot) => slot,
+            Started::Loader(copy) => {
+                let bytes = console.chained.context("no loader was started")?;
+                let found = read_copy(&mut self.disk, &self.map, catalogue, running.kind, copy)?;
+                let loader = found.context("a loader was started that is not whole")?;
+                ensure!(
+                    loader.image(running.kind, copy) == bytes,
+                    "another loader was started than the copy"
+                );
+                return Ok(Ran::Loader(copy, loader));
+            }
+        };
+        self.booted_by = Some((running, loader.version));
         let keys = self.keys()?;
         let facts =
             check(self, slot, &keys).with_context(|| format!("slot {slot} was started, and is not whole"))?;
-        let kernel =
-            self.catalogue.of(&facts.digest).context("a firmware that nobody made")?.part(PartKind::Kernel);
+        let firmware = self.catalogue.of(&facts.digest).context("a firmware that nobody made")?;
         ensure!(
-            console.started.as_deref() == Some(&kernel[..]),
+            console.started.as_deref() == Some(&firmware.part(PartKind::Kernel)[..]),
             "another kernel than that of slot {slot} was started"
         );
-        Ok(Booted { slot, version: facts.version })
+        Ok(Ran::Booted(Booted { slot, version: facts.version }))
     }
 
     /// The slot table.
@@ -148,7 +195,7 @@ impl Catalogue {
     /// The firmware with this digest.
     #[must_use]
     pub fn of(&self, digest: &[u8; 32]) -> Option<&Firmware> {
-        [&self.oldest, &self.shipped, &self.newer, &self.newest]
+        [&self.oldest, &self.shipped, &self.newer, &self.hanging, &self.newest]
             .into_iter()
             .find(|firmware| firmware.digest == *digest)
     }
@@ -202,14 +249,18 @@ impl Partitions for Unit<'_> {
 }
 
 /// What the loader needs besides the disk.
-#[derive(Debug, Default)]
-struct Console {
+#[derive(Debug)]
+struct Console<'c> {
+    catalogue: &'c Catalogue,
+    running: RunningLoader,
     said: Vec<String>,
     started: Option<Vec<u8>>,
     asked: Option<Asked>,
+    /// The bytes of the loader on trial that was started.
+    chained: Option<Vec<u8>>,
 }
 
-impl Machine for Console {
+impl Machine for Console<'_> {
     type Memory = Vec<u8>;
 
     fn say(&mut self, line: fmt::Arguments<'_>) {
@@ -226,6 +277,34 @@ impl Machine for Console {
 
     fn start(&mut self, image: &Vec<u8>, bytes: usize, _line: &str) -> Result<(), BootCode> {
         self.started = image.get(..bytes).map(<[u8]>::to_vec);
+        Ok(())
+    }
+
+    fn running(&self, _: &PartitionMap) -> Option<RunningLoader> {
+        Some(self.running)
+    }
+
+    fn loader<B: Blocks>(
+        &mut self,
+        disk: &mut B,
+        map: &PartitionMap,
+        copy: LoaderCopy,
+        file: &[u8],
+    ) -> Result<(Vec<u8>, usize), BootCode> {
+        let kind = self.running.kind;
+        let found = read_copy(disk, map, self.catalogue, kind, copy).map_err(|_| BootCode::LoaderDiffers)?;
+        let brought = |loader: &&Loader| match kind {
+            LoaderKind::Uefi => loader.uefi == file,
+            LoaderKind::Bios => loader.bios == file,
+        };
+        let loader = found.filter(brought).ok_or(BootCode::LoaderDiffers)?;
+        let image = loader.image(kind, copy).to_vec();
+        let bytes = image.len();
+        Ok((image, bytes))
+    }
+
+    fn start_loader(&mut self, loader: &Vec<u8>, bytes: usize, _: LoaderCopy) -> Result<(), BootCode> {
+        self.chained = loader.get(..bytes).map(<[u8]>::to_vec);
         Ok(())
     }
 }

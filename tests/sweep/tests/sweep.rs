@@ -17,7 +17,7 @@ fn no_sampled_power_cut_costs_a_unit() {
     let catalogue = Catalogue::make().unwrap();
     let operations = operations::all(&catalogue).unwrap();
     let seed = seed();
-    let extent = Extent::Sample { seed, every: 8 };
+    let extent = Extent::Sample { seed, every: 16 };
     let outcome = run(&operations, &catalogue, extent, &|_, _| {}).unwrap();
     println!("seed {seed}: {} cases", outcome.total());
     assert_eq!(outcome.failures, Vec::<String>::new(), "seed {seed}");

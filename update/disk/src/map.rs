@@ -8,8 +8,7 @@ use crate::field::put;
 use crate::gpt::{CRC32, ENTRY, Entry, Header, NewHeader};
 use crate::{Blocks, GptError, Guid, Lba, Role, SECTOR, SECTORS_PER_MIB, TABLE_BYTES, TABLE_SECTORS, Window};
 
-/// Where the first partition starts; before it lie MBR, primary table and slack for alignment.
-const FIRST_PARTITION: u64 = SECTORS_PER_MIB;
+/// The first sector that a partition may use: behind MBR and primary table.
 const FIRST_USABLE: u64 = 34;
 /// Size of the disk images that are shipped: 512 MiB.
 const SHIPPED_SECTORS: u64 = 512 * SECTORS_PER_MIB;
@@ -129,16 +128,16 @@ impl PartitionMap {
         mut partuuid: impl FnMut(Role) -> Guid,
     ) -> Result<Self, GptError> {
         let mut parts = [None; 12];
-        let mut start = FIRST_PARTITION;
         for (role, entry) in Role::ALL.into_iter().zip(&mut parts) {
+            let start = role.start();
             let size = match role.sectors() {
                 Some(size) => size,
-                None => {
-                    data_end(sectors).checked_sub(start).filter(|size| *size > 0).ok_or(GptError::TooSmall)?
-                }
+                None => data_end(sectors)
+                    .checked_sub(start.0)
+                    .filter(|size| *size > 0)
+                    .ok_or(GptError::TooSmall)?,
             };
-            *entry = Some(Partition { start: Lba(start), sectors: size, partuuid: partuuid(role) });
-            start = start.saturating_add(size);
+            *entry = Some(Partition { start, sectors: size, partuuid: partuuid(role) });
         }
         Ok(Self { disk, sectors, parts, foreign: 0, source: Source::New })
     }

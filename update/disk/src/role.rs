@@ -13,7 +13,7 @@
 
 use core::fmt;
 
-use crate::{Guid, SECTORS_PER_MIB};
+use crate::{Guid, Lba, SECTORS_PER_MIB};
 
 /// A place for one whole firmware: two that take turns, and the rescue firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -221,6 +221,13 @@ impl Role {
             Self::Data => return None,
         };
         Some(mib.saturating_mul(SECTORS_PER_MIB))
+    }
+
+    /// Where the partition begins on a disk of ours: behind the first MiB and the roles before it.
+    #[must_use]
+    pub fn start(self) -> Lba {
+        let before = Self::ALL.into_iter().take(self.index()).filter_map(Self::sectors);
+        Lba(before.fold(SECTORS_PER_MIB, u64::saturating_add))
     }
 }
 

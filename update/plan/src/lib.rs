@@ -8,6 +8,7 @@
 //! * [`Trial`]: when a firmware has proved itself, and when it is given up;
 //! * [`Stay`]: when a unit in rescue tries its firmware again by itself;
 //! * [`work_after_confirm`]: what is to be put right once it has;
+//! * [`loader_step`]: how the loaders follow the firmware;
 //! * [`failure_words`]: why a firmware was given up, for an operator.
 //!
 //! What is refused has a stable code, listed in `docs/firmware-refusals.md`.
@@ -18,6 +19,7 @@ mod after;
 mod code;
 mod facts;
 mod failure;
+mod loader;
 mod refusal;
 mod stay;
 mod trial;
@@ -27,6 +29,7 @@ pub use after::{Work, work_after_confirm};
 pub use code::Code;
 pub use facts::{Room, Statement, UnitFacts};
 pub use failure::{Reached, failure_words, is_held_against};
+pub use loader::{LoaderFacts, LoaderRest, LoaderStep, loader_step};
 pub use refusal::Refusal;
 pub use stay::Stay;
 pub use trial::{Mode, Trial, Verdict};

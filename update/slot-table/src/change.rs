@@ -61,7 +61,9 @@ impl SlotTable {
     /// The firmware that `facts` are about is whole in `slot`: the next boots try it, before anything else that is
     /// asked for. False, and nothing is changed, unless the slot was [emptied](Self::begin_install) for it.
     ///
-    /// What failed last stays known; a firmware of another digest does not wipe that out.
+    /// What failed last stays known; a firmware of another digest does not wipe that out. A loader on trial is forgotten,
+    /// also one that was given up: nobody could tell apart what two novelties do at once, and whoever installs again wants
+    /// to try again.
     pub fn installed(&mut self, slot: Slot, facts: &SlotFacts) -> bool {
         if slot == Slot::R || self.slot(slot).state != SlotState::Empty {
             return false;
@@ -71,6 +73,7 @@ impl SlotTable {
             SlotRecord { state: SlotState::Trial, priority: 0, tries: TRIES, version, digest };
         self.rank_first(slot);
         self.next = None;
+        self.loader = None;
         true
     }
 
@@ -98,6 +101,7 @@ impl SlotTable {
         record.state = SlotState::Trial;
         record.tries = TRIES;
         self.next = None;
+        self.loader = None;
         Ok(())
     }
 

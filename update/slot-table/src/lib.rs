@@ -17,10 +17,11 @@ mod change;
 mod derive;
 mod forgive;
 mod health;
+mod loader;
 mod record;
 mod stored;
 
 pub use change::NotRestorable;
 pub use derive::SlotFacts;
-pub use record::{Failure, FailureReason, RecordError, SlotRecord, SlotState, SlotTable, TRIES};
+pub use record::{Failure, FailureReason, LoaderTrial, RecordError, SlotRecord, SlotState, SlotTable, TRIES};
 pub use stored::{COPIES, CopyState, Loaded, StoreError, load, store};

@@ -15,7 +15,10 @@
 //!             reserved [8]
 //!     88  144 slots A, B, R, 48 bytes each: state u8, priority u8, tries u8, reserved [5], version [8],
 //!             manifest digest [32]
-//!    232  276 reserved
+//!    232    1 loader on trial: boots left to it
+//!    233    7 reserved
+//!    240   32 SHA-256 of that loader; all zero: none is on trial
+//!    272  236 reserved
 //!    508    4 CRC-32C of bytes 0..508
 //! ```
 
@@ -40,6 +43,8 @@ const AT_BOOTS: usize = 33;
 const AT_FAILURE: usize = 40;
 const AT_SLOTS: usize = 88;
 const SLOT_BYTES: usize = 48;
+const AT_LOADER_TRIES: usize = 232;
+const AT_LOADER: usize = 240;
 const AT_CRC: usize = SECTOR - 4;
 const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
@@ -156,6 +161,16 @@ pub struct Failure {
     pub reason: FailureReason,
 }
 
+/// A loader that was written over the copy that did not boot, and is to be booted through before it may replace the
+/// other copy as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoaderTrial {
+    /// SHA-256 of the loader as the manifest that brought it states it.
+    pub digest: [u8; 32],
+    /// Times that the installed loader still starts it, 0..=[`TRIES`]. With none left it was given up.
+    pub tries: u8,
+}
+
 /// The whole record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotTable {
@@ -171,6 +186,8 @@ pub struct SlotTable {
     pub next: Option<Slot>,
     /// The last firmware that was given up.
     pub last_failure: Option<Failure>,
+    /// The loader on trial.
+    pub loader: Option<LoaderTrial>,
     /// The record was lost and derived from manifests: the floor may be lower than it was.
     pub degraded: bool,
 }
@@ -248,6 +265,10 @@ impl SlotTable {
             record.version.write(&mut sector, at.saturating_add(8));
             put(&mut sector, at.saturating_add(16), &record.digest);
         }
+        if let Some(loader) = &self.loader {
+            put(&mut sector, AT_LOADER_TRIES, &[loader.tries]);
+            put(&mut sector, AT_LOADER, &loader.digest);
+        }
         let sum = checksum(&sector);
         put(&mut sector, AT_CRC, &sum.to_le_bytes());
         sector
@@ -285,6 +306,7 @@ impl SlotTable {
                 digest: array(sector, AT_FAILURE + 8).unwrap_or_default(),
                 reason: FailureReason::from_number(u16_at(sector, AT_FAILURE + 2)),
             }),
+            loader: decode_loader(sector)?,
             degraded: u16_at(sector, AT_FLAGS) & FLAG_DEGRADED != 0,
         })
     }
@@ -300,6 +322,15 @@ fn checksum(sector: &[u8; SECTOR]) -> u32 {
 
 fn decode_slot_number(number: u8) -> Result<Option<Slot>, RecordError> {
     if number == 0 { Ok(None) } else { Slot::from_number(number).map(Some).ok_or(RecordError::Field) }
+}
+
+fn decode_loader(sector: &[u8]) -> Result<Option<LoaderTrial>, RecordError> {
+    let tries = u8_at(sector, AT_LOADER_TRIES);
+    let digest: [u8; 32] = array(sector, AT_LOADER).unwrap_or_default();
+    if tries > TRIES {
+        return Err(RecordError::Field);
+    }
+    Ok((digest != [0; 32]).then_some(LoaderTrial { digest, tries }))
 }
 
 fn decode_slot(sector: &[u8], at: usize) -> Result<SlotRecord, RecordError> {
@@ -346,15 +377,18 @@ pub(crate) mod tests {
             boots_without_health: 2,
             next: Some(Slot::R),
             last_failure: Some(Failure { slot: Slot::B, digest: [9; 32], reason: FailureReason::Refused(7) }),
+            loader: Some(LoaderTrial { digest: [3; 32], tries: 2 }),
             degraded: true,
         }
     }
 
     #[test]
     fn a_record_survives_the_disk() {
-        for table in
-            [example(), SlotTable::default(), SlotTable { next: None, last_failure: None, ..example() }]
-        {
+        for table in [
+            example(),
+            SlotTable::default(),
+            SlotTable { next: None, last_failure: None, loader: None, ..example() },
+        ] {
             assert_eq!(SlotTable::decode(&table.encode()), Ok(table));
         }
     }
@@ -389,6 +423,7 @@ pub(crate) mod tests {
         assert_eq!(with(AT_SLOTS + 2, TRIES + 1), Err(RecordError::Field));
         assert_eq!(with(AT_NEXT, 4), Err(RecordError::Field));
         assert_eq!(with(AT_FAILURE, 4), Err(RecordError::Field));
+        assert_eq!(with(AT_LOADER_TRIES, TRIES + 1), Err(RecordError::Field));
         assert_eq!(with(8, 2), Err(RecordError::Format));
         assert_eq!(with(300, 0xff), Ok(()), "reserved bytes are ignored");
         assert_eq!(SlotTable::decode(&[0; SECTOR]), Err(RecordError::Blank));

@@ -4,6 +4,7 @@ use core::fmt;
 
 use evener_disk::{Role, Slot};
 use evener_formats::bundle::BundleError;
+use evener_handoff::LoaderKind;
 use evener_manifest::{ManifestError, PartKind};
 use evener_slot_table::{NotRestorable, StoreError};
 
@@ -69,6 +70,16 @@ pub enum Fault {
         part: PartKind,
         /// What is wrong.
         fault: ManifestError,
+    },
+    /// The loader that a slot holds is what its manifest says, and none that a machine would start.
+    #[error("slot {slot}: the {kind} cannot be written: {reason}")]
+    Loader {
+        /// Which slot.
+        slot: Slot,
+        /// Which loader.
+        kind: LoaderKind,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The firmware in a slot is whole, but not the one that the slot table is about; or the slot's state does not
     /// allow the step.

@@ -1,4 +1,5 @@
-//! Installing, copying and checking firmware slots: the order of writes that survives a power cut.
+//! Installing, copying and checking firmware slots, and the loaders that they bring: the order of writes that survives a
+//! power cut.
 //!
 //! ```text
 //! record: slot is empty ─ flush, read back          from here nothing in the slot may boot
@@ -26,6 +27,7 @@ mod copy;
 mod fault;
 mod fill;
 mod install;
+mod loader;
 mod partitions;
 mod record;
 
@@ -33,5 +35,6 @@ pub use check::{area, check};
 pub use copy::copy;
 pub use fault::Fault;
 pub use install::{Offer, Writing};
+pub use loader::Loaders;
 pub use partitions::{MappedDisk, NoPartition, Partitions};
 pub use record::{change, discard, restore, table};

@@ -9,6 +9,7 @@
 //!
 //! * `install`, `writer`: a file comes in and goes to the disk, one chunk at a time;
 //! * `prove`, `probe`: the proof of health and what follows from it; `refill`: slots that the floor has passed;
+//! * `loaders`: the loaders of the disk, which follow the running firmware;
 //! * `stay`: rescue that nobody asked for;
 //! * `steps`: what is one record write (restore, discard, rescue, forgive);
 //! * `unit`: what is known and published; `journal`: what is remembered on the data partition.
@@ -20,6 +21,7 @@ mod busy;
 mod failure;
 mod install;
 mod journal;
+mod loaders;
 mod offer;
 mod partitions;
 mod probe;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::Pace;
 use crate::journal::{Bound, TrialNote};
+use crate::loaders;
 use crate::probe::Prober;
 use crate::refill::refill;
 use crate::rootfs;
@@ -52,6 +53,7 @@ pub(crate) async fn prove(unit: Arc<Unit>, pace: Pace, progress: Progress) {
         stay(&unit, &pace, &progress).await;
     } else if until_settled(&unit, &pace, &progress).await {
         marking(&progress, refill(&unit)).await;
+        marking(&progress, loaders::follow(&unit)).await;
     }
     marking(&progress, std::future::pending::<()>()).await;
 }

@@ -3,7 +3,7 @@
 use evener_api::Service;
 use evener_api::control::{Reply as ControlReply, Request as ControlRequest};
 use evener_api::proxy::{ProxyStatus, Request as ProxyRequest};
-use evener_api::update::{FirmwareStatus, Happening, Installation, Proving};
+use evener_api::update::{FirmwareStatus, Happening, Installation, LoaderStatus, Proving};
 use evener_disk::Slot;
 use evener_handoff::{Handoff, Mode};
 use evener_ipc::call;
@@ -143,6 +143,7 @@ impl Unit {
             let new = FirmwareStatus {
                 proving: status.proving.clone(),
                 installation: status.installation.clone(),
+                loader: status.loader.clone(),
                 last_failure,
                 warnings,
                 history,
@@ -201,6 +202,11 @@ impl Unit {
         if self.status.borrow().proving != proving {
             self.edit(|status| status.proving = proving);
         }
+    }
+
+    /// Shows what is known of the loader.
+    pub(crate) fn show_loader(&self, loader: LoaderStatus) {
+        self.edit(|status| status.loader = Some(loader));
     }
 
     /// Shows how far an installation is.

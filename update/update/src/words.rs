@@ -22,7 +22,9 @@ pub(crate) fn refusal(fault: &Fault) -> Refusal {
         Fault::DoesNotFit { .. } => Code::DoesNotFit,
         Fault::NotAsWritten { .. } => Code::NotVerifiedOnDisk,
         Fault::NotRestorable(..) => Code::NothingToRestore,
-        Fault::Manifest { .. } | Fault::Part { .. } | Fault::NotAsRecorded(_) => Code::NotVerifiedOnDisk,
+        Fault::Manifest { .. } | Fault::Part { .. } | Fault::Loader { .. } | Fault::NotAsRecorded(_) => {
+            Code::NotVerifiedOnDisk
+        }
         Fault::Target(_) => Code::SlotsUnknown,
         Fault::TableLost | Fault::TableUnreadable => Code::SlotsUnknown,
         Fault::Open { .. } | Fault::Device { .. } | Fault::Table(_) => Code::DiskError,

@@ -97,6 +97,12 @@ fn now(update: &FirmwareStatus) -> Markup {
                 }
             } }
             div { dt { "Boots without health" } dd { (update.boots_without_health) } }
+            @if let Some(loader) = &update.loader {
+                div { dt { "Loader" } dd {
+                    (loader.version) ", " (loader.kind) ", " (loader.copy) " copy"
+                    @if let Some(words) = &loader.update { ": " (words) }
+                } }
+            }
             @if let Some(failure) = &update.last_failure {
                 div { dt { "Last failure" } dd { (failure) } }
             }

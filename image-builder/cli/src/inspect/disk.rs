@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use evener_disk::{Blocks, PartitionMap, Role, Slot, Source};
+use evener_formats::esp::LOADER_PATH;
 use evener_formats::fat16::extract;
 use evener_manifest::Keyset;
 use evener_recipes::{hex, sha256};
@@ -9,9 +10,6 @@ use evener_slot_table::{CopyState, Failure, Loaded, SlotRecord, SlotState, load}
 
 use super::firmware::Loaders;
 use super::{Report, bios, firmware};
-
-/// Where the loader lies on an EFI system partition.
-const LOADER_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
 
 /// Looks at everything on a disk that boots.
 ///

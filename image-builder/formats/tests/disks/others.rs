@@ -73,7 +73,8 @@ fn what_we_do_not_read_is_refused_in_words() {
     let raw = bench.write(Format::Raw, &disk_of(20 << 20));
     for (name, options, words) in [
         ("vpc", "subformat=dynamic", "unsupported kind of VHD 0x3"),
-        ("qcow2", "encrypt.format=luks,encrypt.key-secret=s", "unsupported encryption"),
+        // Not LUKS: for that qemu-img first measures the processor, and fails on a busy one.
+        ("qcow2", "encrypt.format=aes,encrypt.key-secret=s", "unsupported encryption"),
     ] {
         let theirs = bench.path("theirs");
         let secret = ["--object", "secret,id=s,data=x"];

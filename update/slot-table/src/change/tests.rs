@@ -43,6 +43,23 @@ fn beginning_keeps_a_request_for_another_slot() {
 }
 
 #[test]
+fn a_firmware_that_is_tried_ends_the_trial_of_a_loader() {
+    for tries in [0, 3] {
+        let loader = Some(crate::LoaderTrial { digest: [5; 32], tries });
+        let mut installing = SlotTable { loader, ..table() };
+        installing.begin_install(Slot::B);
+        assert_eq!(installing.loader, loader, "nothing is tried yet");
+        installing.installed(Slot::B, &facts());
+        assert_eq!(installing.loader, None);
+        let mut restoring = SlotTable { loader, ..table() };
+        assert_eq!(restoring.restore(Slot::A), Err(NotRestorable::First));
+        assert_eq!(restoring.loader, loader);
+        restoring.restore(Slot::B).unwrap();
+        assert_eq!(restoring.loader, None);
+    }
+}
+
+#[test]
 fn what_was_installed_is_tried_before_all_else() {
     let mut table = table();
     table.begin_install(Slot::B);
