@@ -10,6 +10,7 @@ mod hand;
 mod image;
 mod network;
 mod reissue;
+mod reloaded;
 mod turn;
 mod webdriver;
 
@@ -20,6 +21,7 @@ pub use hand::Hand;
 pub use image::{fresh_disk, log_path, proof_path, raw_disk, shipped_image};
 pub use network::{CLIENT, GATEWAY, Network, PASSWORD, SERVERS, UNIT};
 pub use reissue::{reissued, shipped_bundle};
+pub use reloaded::{Change, has_loader, reload};
 pub use turn::Turn;
 pub use webdriver::{Browser, View};
 

@@ -173,6 +173,7 @@ impl<'c> Unit<'c> {
             firmware,
             brought: loaders.digests(),
             same: loaders.same(),
+            start_every_slot: loaders.start_every_slot(),
             table: &table,
             wrote_other_kind,
         };

@@ -176,7 +176,7 @@ impl Code {
             Self::BelowFloor => "Choose this or a later version than the floor that is shown.",
             Self::TooOldToInstallFrom => "Update in two steps: first to the version that is named.",
             Self::LoaderTooOld => {
-                "Write the disk anew from an image with the newer loader, or stay with this version."
+                "Update in two steps: first to a version that brings that loader; once it is confirmed, restart the unit, wait a minute, and install this one."
             }
             Self::DoesNotFit => {
                 "Use a firmware for this disk layout, or write the disk anew from a current image."
@@ -198,7 +198,7 @@ impl Code {
             }
             Self::NoRescue => "Install a firmware; the rescue slot is refreshed once it is confirmed.",
             Self::UnknownToLoader => {
-                "Use a version that was signed with the key before, or write the disk anew from an image that brings the new key."
+                "Use a version that was signed with the key before and brings the new key; once it is confirmed, restart the unit, wait a minute, and install this one."
             }
         }
     }

@@ -20,6 +20,8 @@ pub struct LoaderFacts<'a> {
     pub brought: [Option<[u8; 32]>; 2],
     /// Whether the copies are those: of the UEFI loader, of the BIOS loader; first, second.
     pub same: [[bool; 2]; 2],
+    /// Whether those loaders would start every firmware that may be started here: their keys may be others.
+    pub start_every_slot: bool,
     /// The slot table.
     pub table: &'a SlotTable,
     /// A copy of the loader that does not run here was written in this boot.
@@ -48,6 +50,8 @@ pub enum LoaderRest {
     Waiting,
     /// The new loader did not get the unit to health in three boots; the installed one stays.
     GivenUp,
+    /// A slot holds a firmware whose key the new loader does not trust; it is refilled first.
+    Slots,
     /// Another step follows in a later boot.
     Later,
 }
@@ -63,6 +67,9 @@ pub fn loader_step(facts: &LoaderFacts<'_>) -> Result<LoaderStep, LoaderRest> {
     }
     if facts.version > facts.firmware {
         return Err(LoaderRest::Newer);
+    }
+    if !facts.start_every_slot {
+        return Err(LoaderRest::Slots);
     }
     let own = running.kind;
     if let Some(digest) = brought(facts, own) {
@@ -173,6 +180,7 @@ mod tests {
                 firmware: NEW,
                 brought: LOADERS.map(Some),
                 same: self.copies.map(|kind| kind.map(|copy| copy == 2)),
+                start_every_slot: true,
                 table: &self.table,
                 wrote_other_kind,
             }
@@ -263,6 +271,14 @@ mod tests {
         unit.boot();
         let facts = LoaderFacts { version: NEW, firmware: OLD, ..unit.facts(false) };
         assert_eq!(loader_step(&facts), Err(LoaderRest::Newer));
+    }
+
+    #[test]
+    fn a_loader_that_would_refuse_a_slot_waits_until_that_is_refilled() {
+        let mut unit = Unit::new(LoaderKind::Uefi, true);
+        unit.boot();
+        let facts = LoaderFacts { start_every_slot: false, ..unit.facts(false) };
+        assert_eq!(loader_step(&facts), Err(LoaderRest::Slots));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use evener_disk::{Blocks, Lba, Role, SECTOR, Slot};
 use evener_formats::esp;
 use evener_formats::fat16::extract;
 use evener_handoff::{LoaderCopy, LoaderKind};
-use evener_manifest::{Keyset, ManifestError, Part};
+use evener_manifest::{Header, Keyset, ManifestError, Part};
 use evener_slot_table::SlotState;
 use evener_stage2::COPIES;
 
@@ -29,6 +29,7 @@ use crate::{Fault, Partitions, table};
 pub struct Loaders {
     brought: [Option<Brought>; 2],
     same: [[bool; 2]; 2],
+    start_every_slot: bool,
 }
 
 impl Loaders {
@@ -45,8 +46,8 @@ impl Loaders {
         if record.state != SlotState::Confirmed || record.digest != manifest.digest() {
             return Err(Fault::NotAsRecorded(slot));
         }
-        let mut found = Self::default();
-        let Self { brought, same } = &mut found;
+        let mut found = Self { start_every_slot: trusts_every_slot(parts, keys)?, ..Self::default() };
+        let Self { brought, same, .. } = &mut found;
         for ((kind, brought), same) in LoaderKind::ALL.into_iter().zip(brought).zip(same) {
             let Some(part) = manifest.part(kind.part()) else { continue };
             let loader = Brought::read(parts, slot, kind, part)?;
@@ -62,6 +63,13 @@ impl Loaders {
     #[must_use]
     pub fn digests(&self) -> [Option<[u8; 32]>; 2] {
         self.brought.each_ref().map(|loader| loader.as_ref().map(|loader| loader.part.sha256))
+    }
+
+    /// Whether these loaders trust the key of every firmware that may be started. Their keyset is the firmware's, which is
+    /// `keys` of [`of`](Self::of); until it does, writing them would take a way back from the unit.
+    #[must_use]
+    pub fn start_every_slot(&self) -> bool {
+        self.start_every_slot
     }
 
     /// Whether the copies are those: of the UEFI loader, of the BIOS loader; first, second.
@@ -86,6 +94,22 @@ impl Loaders {
         let loader = if kind == LoaderKind::Uefi { uefi } else { bios };
         loader.as_ref().map_or(Ok(()), |loader| loader.write(parts, copy))
     }
+}
+
+/// Whether no slot that may boot was signed with a key that is not among these. What is damaged is no matter of keys.
+fn trusts_every_slot<P: Partitions>(parts: &mut P, keys: &Keyset<'_>) -> Result<bool, Fault> {
+    let table = table(parts)?;
+    for slot in Slot::ALL {
+        if matches!(table.slot(slot).state, SlotState::Empty | SlotState::Bad) {
+            continue;
+        }
+        let area = area(parts, slot)?;
+        let trusted = Header::parse(&area).map(|header| keys.trusted(header.key_id()).is_ok());
+        if trusted == Ok(false) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A loader that the firmware in a slot brings, read from there and verified.

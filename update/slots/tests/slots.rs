@@ -4,14 +4,16 @@
 use bytes::Bytes;
 use evener_disk::{Blocks, Guid, Lba, PartitionMap, Role, Rot, SECTOR, Slot, SparseDisk, TraceDisk};
 use evener_formats::bundle::{BundleError, encode};
+use evener_handoff::{LoaderCopy, LoaderKind};
 use evener_manifest::{
     Builder, Flags, KERNEL_AT, KeyEntry, KeyId, Keyset, ManifestError, Part, PartKind, Verity, Version,
     emit_keyset, join, public_key, sha256, sign,
 };
 use evener_slot_table::{NotRestorable, SlotState, SlotTable, TRIES, store};
 use evener_slots::{
-    Fault, MappedDisk, Offer, Partitions, area, change, check, copy, discard, restore, table,
+    Fault, Loaders, MappedDisk, Offer, Partitions, area, change, check, copy, discard, restore, table,
 };
+use evener_stage2::{COPIES, COPIES_FIELD, HEADER_BYTES, STAGE2_AT, Stage2};
 
 const SEED: [u8; 32] = [7; 32];
 const SECTORS: u64 = 288 * 2048;
@@ -26,13 +28,20 @@ fn bytes(length: usize, salt: u16) -> Bytes {
     (0..length).map(|index| u8::try_from((index * 7 + usize::from(salt) * 31) % 253).unwrap()).collect()
 }
 
+fn loader_bios(patch: u16) -> Bytes {
+    let mut file = vec![u8::try_from(patch).unwrap(); STAGE2_AT + 2 * SECTOR];
+    file[COPIES_FIELD..STAGE2_AT + HEADER_BYTES].fill(0);
+    evener_stage2::seal(&mut file, Version([1, 0, patch, 0])).unwrap();
+    file.into()
+}
+
 fn firmware(patch: u16, kernel: usize, rootfs: usize) -> Firmware {
     let version = Version([1, 0, patch, 0]);
     let parts = [
         (PartKind::Kernel, bytes(kernel, patch)),
         (PartKind::Rootfs, bytes(rootfs, patch + 1)),
         (PartKind::LoaderUefi, bytes(700, patch + 2)),
-        (PartKind::LoaderBios, bytes(900, patch + 3)),
+        (PartKind::LoaderBios, loader_bios(patch)),
     ];
     let stated = parts.iter().map(|(kind, bytes)| {
         let size = u64::try_from(bytes.len()).unwrap();
@@ -271,7 +280,7 @@ fn every_part_of_a_slot_is_checked() {
         part(PartKind::LoaderUefi),
         part(PartKind::LoaderUefi) + 699,
         part(PartKind::LoaderBios),
-        part(PartKind::LoaderBios) + 899,
+        part(PartKind::LoaderBios) + 2047,
     ] {
         let mut rotten = stable.clone();
         rotten.flip(offset);
@@ -365,4 +374,70 @@ fn a_record_that_changed_meanwhile_is_not_overwritten() {
     .unwrap();
     assert_eq!(writing.finish(&mut disk).err(), Some(Fault::NotAsRecorded(Slot::B)));
     assert_eq!(state(&mut disk, Slot::B), SlotState::Bad);
+}
+
+fn loaders(disk: &mut Disk, slot: Slot) -> Result<Loaders, Fault> {
+    let keyset = keyset();
+    Loaders::of(disk, slot, &Keyset::parse(&keyset).unwrap())
+}
+
+#[test]
+fn a_copy_of_a_loader_is_written_and_known_again() {
+    let mut disk = unit();
+    let found = loaders(&mut disk, Slot::A).unwrap();
+    assert_eq!(found.same(), [[false; 2]; 2]);
+    assert_eq!(found.digests()[1], Some(sha256(&loader_bios(3))));
+    for (index, kind) in LoaderKind::ALL.into_iter().enumerate() {
+        for copy in LoaderCopy::ALL {
+            found.write(&mut disk, kind, copy).unwrap();
+            let same = loaders(&mut disk, Slot::A).unwrap().same();
+            assert!(same[index][copy.index()], "{kind} {copy}");
+            assert_eq!(same.iter().flatten().filter(|same| **same).count(), index * 2 + copy.index() + 1);
+        }
+    }
+    let mut copy = vec![0; 4 * SECTOR];
+    for at in COPIES {
+        disk.open(Role::BiosBoot, false).unwrap().read(Lba(at), &mut copy).unwrap();
+        assert_eq!(Stage2::check(&copy).unwrap().version(), Version([1, 0, 3, 0]));
+    }
+    // Some firmware keeps its variables in a file of its own beside the loader.
+    let mut esp = disk.open(Role::EspA, true).unwrap();
+    let root = Lba(1 + 2 * 32);
+    let mut directory = [0; SECTOR];
+    esp.read(root, &mut directory).unwrap();
+    assert!(directory.starts_with(b"EVENER-A"));
+    directory[64..75].copy_from_slice(b"NVVARS     ");
+    esp.write(root, &directory).unwrap();
+    assert_eq!(loaders(&mut disk, Slot::A).unwrap().same(), [[true; 2]; 2]);
+    // The file itself, though, is looked at byte for byte.
+    let data = Lba(1 + 2 * 32 + 32 + 2 * 4);
+    disk.open(Role::EspA, true).unwrap().write(data, &[0x77; SECTOR]).unwrap();
+    assert_eq!(loaders(&mut disk, Slot::A).unwrap().same()[0], [false, true]);
+}
+
+#[test]
+fn only_the_loader_of_a_confirmed_firmware_is_written() {
+    let mut disk = unit();
+    install(&mut disk, Slot::B, &firmware(4, 9000, 8192).bundle, 1 << 20).unwrap();
+    assert_eq!(loaders(&mut disk, Slot::B).err(), Some(Fault::NotAsRecorded(Slot::B)), "on trial");
+    change(&mut disk, |table| {
+        table.slot_mut(Slot::A).digest = [9; 32];
+        true
+    })
+    .unwrap();
+    assert_eq!(loaders(&mut disk, Slot::A).err(), Some(Fault::NotAsRecorded(Slot::A)));
+}
+
+#[test]
+fn a_slot_that_the_new_loader_would_refuse_is_seen() {
+    let mut disk = unit();
+    assert!(loaders(&mut disk, Slot::A).unwrap().start_every_slot());
+    install(&mut disk, Slot::B, &firmware(4, 9000, 8192).bundle, 1 << 20).unwrap();
+    // Another key's id in the manifest: whether its signature is right does not matter here.
+    let mut area = area(&mut disk, Slot::B).unwrap();
+    area[80] ^= 1;
+    disk.open(Role::Boot(Slot::B), true).unwrap().write(Lba(0), &area).unwrap();
+    assert!(!loaders(&mut disk, Slot::A).unwrap().start_every_slot());
+    discard(&mut disk, Slot::B).unwrap();
+    assert!(loaders(&mut disk, Slot::A).unwrap().start_every_slot(), "it would not be started anyway");
 }

@@ -89,6 +89,7 @@ fn look(unit: &Unit, wrote_other_kind: bool) -> Result<Found, Fault> {
         firmware,
         brought: loaders.digests(),
         same: loaders.same(),
+        start_every_slot: loaders.start_every_slot(),
         table: &evener_slots::table(&mut parts)?,
         wrote_other_kind,
     };
@@ -141,6 +142,7 @@ fn say(unit: &Unit, rest: LoaderRest) {
     let words = match rest {
         LoaderRest::UpToDate | LoaderRest::Newer => None,
         LoaderRest::Waiting => Some("the next restart tries the loader of the running firmware"),
+        LoaderRest::Slots => Some("is replaced once no slot holds a firmware that the new one would refuse"),
         LoaderRest::Later => Some("is replaced further at the next restart"),
         LoaderRest::GivenUp => {
             unit.tell(format!(

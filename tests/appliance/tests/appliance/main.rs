@@ -16,6 +16,7 @@ mod firmware_page;
 mod hang;
 mod life;
 mod load;
+mod loader;
 mod power_cut;
 mod randomness;
 mod refusals;
