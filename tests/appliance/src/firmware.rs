@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use evener_board::{Board, DiskFormat};
 use evener_keys::{KeyFolder, SigningKey};
-use evener_manifest::Version;
+use evener_manifest::{Version, emit_keyset};
 use evener_recipes::{
     DiskContent, Firmware, Ingredients, Packing, Parts, Policy, Reporter, Shop, Statement,
     command_line_template, parts, sign, write_bundle, write_disk,
@@ -31,8 +31,8 @@ const BOARD: &str = include_str!("../../../board-support/boards/qemu.toml");
 const SANE: &str = "init=/init panic=5";
 const HANGS: &str = "init=/nope panic=0";
 
-/// The parts for each illness, packed once in a process.
-static PARTS: Mutex<Option<HashMap<Sickness, Parts>>> = Mutex::new(None);
+/// The parts for each illness and keyset, made once in a process.
+static PARTS: Mutex<Option<HashMap<(Sickness, Keys), Parts>>> = Mutex::new(None);
 
 /// A firmware to be made.
 #[derive(Clone, Debug)]
@@ -43,6 +43,18 @@ pub struct TestFirmware {
     min_loader: String,
     sickness: Sickness,
     damage: Damage,
+    keys: Keys,
+}
+
+/// The keys that a firmware and its loaders trust, and the one that signed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Keys {
+    /// The development key, as what ships from this machine.
+    Shipped,
+    /// That and a second one; the first signed it.
+    Two,
+    /// The same; the second signed it.
+    SignedBySecond,
 }
 
 /// What is wrong with a firmware beside what its programs do.
@@ -66,6 +78,7 @@ impl TestFirmware {
             min_loader: any(),
             sickness: Sickness::None,
             damage: Damage::None,
+            keys: Keys::Shipped,
         }
     }
 
@@ -94,6 +107,20 @@ impl TestFirmware {
     #[must_use]
     pub fn sickness(mut self, sickness: Sickness) -> Self {
         self.sickness = sickness;
+        self
+    }
+
+    /// It and its loaders trust a second key, too.
+    #[must_use]
+    pub fn brings_a_key(mut self) -> Self {
+        self.keys = Keys::Two;
+        self
+    }
+
+    /// It is signed with that second key.
+    #[must_use]
+    pub fn signed_with_that_key(mut self) -> Self {
+        self.keys = Keys::SignedBySecond;
         self
     }
 
@@ -134,13 +161,18 @@ impl TestFirmware {
 
     /// What tells it from every other one made from the same tree.
     fn name(&self) -> String {
-        let Self { version, floor, installable_from, min_loader, sickness, damage } = self;
+        let Self { version, floor, installable_from, min_loader, sickness, damage, keys } = self;
         let ill = match damage {
             Damage::None => sickness.name().replace(' ', "-"),
             Damage::HangsBeforeInit => "hangs-before-init".to_owned(),
             Damage::Rotten => "rotten".to_owned(),
         };
-        format!("{version}-floor-{floor}-from-{installable_from}-loader-{min_loader}-{ill}")
+        let keys = match keys {
+            Keys::Shipped => "",
+            Keys::Two => "-two-keys",
+            Keys::SignedBySecond => "-by-the-second-key",
+        };
+        format!("{version}-floor-{floor}-from-{installable_from}-loader-{min_loader}-{ill}{keys}")
     }
 
     /// Other tests of this process wait, and so do other processes, but for what is being written only: the file stays
@@ -159,17 +191,26 @@ impl TestFirmware {
         lock.lock().context("waiting for another builder of test firmware")?;
         let known = parts.get_or_insert_default();
         let (key, _) = keys()?.development()?;
-        let sound = match known.entry(self.sickness) {
-            Entry::Occupied(made) => made.into_mut(),
-            Entry::Vacant(place) => place.insert(cook(&folder, self.sickness, &key)?),
+        let (second, _) = KeyFolder::new(folder.join("keys")).development()?;
+        let keyset = match self.keys {
+            Keys::Shipped => key.keyset(false)?,
+            Keys::Two | Keys::SignedBySecond => {
+                emit_keyset(false, &[key.public().entry(), second.public().entry()]).context("a keyset")?
+            }
         };
-        let (firmware, parts) = self.sign(sound, &key)?;
+        let trusts = if self.keys == Keys::Shipped { Keys::Shipped } else { Keys::Two };
+        let sound = match known.entry((self.sickness, trusts)) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(place) => place.insert(cook(&folder, self.sickness, &keyset)?),
+        };
+        let key = if self.keys == Keys::SignedBySecond { second } else { key };
+        let (firmware, parts) = self.sign(sound, &key, &keyset)?;
         let path = folder.join(format!("{}.{extension}", self.name()));
         write(&path, &firmware, &parts)?;
         Ok(path)
     }
 
-    fn sign(&self, sound: &Parts, key: &SigningKey) -> Result<(Firmware, Parts)> {
+    fn sign(&self, sound: &Parts, key: &SigningKey, keyset: &[u8]) -> Result<(Firmware, Parts)> {
         let mut parts = sound.clone();
         let mut template = command_line_template(&parts.root.verity);
         match self.damage {
@@ -192,7 +233,7 @@ impl TestFirmware {
         };
         let notes = format!("Made for a test: {}", self.name());
         let statement = Statement { policy, template, notes, release: false };
-        Ok((sign(&statement, &parts, key, &key.keyset(false)?)?, parts))
+        Ok((sign(&statement, &parts, key, keyset)?, parts))
     }
 }
 
@@ -205,7 +246,7 @@ fn keys() -> Result<KeyFolder> {
 }
 
 /// Compiles what is to be compiled and packs the root file system.
-fn cook(folder: &Path, sickness: Sickness, key: &SigningKey) -> Result<Parts> {
+fn cook(folder: &Path, sickness: Sickness, keyset: &[u8]) -> Result<Parts> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let target = std::env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| workspace.join("target"), |target| workspace.join(target));
@@ -225,7 +266,7 @@ fn cook(folder: &Path, sickness: Sickness, key: &SigningKey) -> Result<Parts> {
     };
     let ingredients = Ingredients {
         userland: USERLAND,
-        keyset: &key.keyset(false)?,
+        keyset,
         files: &[(evener_sick::FILE, sickness.name().as_bytes())],
         packing: Packing::Quick,
         kernel_source: None,

@@ -1,7 +1,7 @@
 //! A unit replaces its own loaders, under UEFI and under a BIOS; and a copy that is damaged is passed over and written again.
 //!
 //! `make test` takes one kind of firmware by the run's seed (`EVENER_SEED=n` takes the same again); `make prove` both, and
-//! a loader that hangs.
+//! a loader that hangs, a new key, and damage to a partition.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evener_appliance::{
-    Api, BOOT_WITHIN, Change, Network, PASSWORD, Turn, UNIT, has_loader, log_path, raw_disk, reload,
+    Api, BOOT_WITHIN, Change, Network, PASSWORD, TestFirmware, Turn, UNIT, has_loader, log_path, raw_disk,
+    reload,
 };
 use evener_disk::Role;
 use evener_handoff::{LoaderCopy, LoaderKind};
@@ -163,6 +164,40 @@ fn a_loader_that_hangs_is_given_up_and_the_old_one_stays() {
     }
 }
 
+/// A key that a firmware brings reaches the loader with it; from then on firmware may be signed with that key.
+#[test]
+fn a_new_key_reaches_the_loader_and_starts_firmware() {
+    for kind in LoaderKind::ALL.into_iter().filter(|_| all()) {
+        let _turn = Turn::take();
+        let brings = std::fs::read(TestFirmware::new("0.2.0").brings_a_key().bundle().unwrap()).unwrap();
+        let uses =
+            std::fs::read(TestFirmware::new("0.3.0").signed_with_that_key().bundle().unwrap()).unwrap();
+        let bed = Bed::new();
+        let (unit, api) = bed.boot(&name("keys", kind), kind);
+        let upload = |file: &[u8]| api.upload("/api/v1/firmware", file, |_| ()).unwrap();
+        let refused = upload(&uses);
+        assert_eq!((refused.status, &refused.json["code"]), (422, &json!("F05")), "{}", refused.json);
+        assert_eq!(upload(&brings).status, 201);
+        let come_up = |slot: &str| {
+            restart(&api);
+            unit.serial().wait_for(&format!("slot {slot} verified, starting"), BOOT_WITHIN).unwrap();
+            bed.serves(&unit);
+            api.wait_until_served(BOOT_WITHIN).unwrap();
+        };
+        come_up("B 0.2.0");
+        loader(&api, &json!("the next restart tries the loader of the running firmware"));
+        let refused = upload(&uses);
+        assert_eq!((refused.status, &refused.json["code"]), (422, &json!("F25")), "{}", refused.json);
+        come_up("B 0.2.0");
+        loader(&api, &json!("is replaced further at the next restart"));
+        let taken = upload(&uses);
+        assert_eq!(taken.status, 201, "{}", taken.json);
+        come_up("A 0.3.0");
+        let confirmed = |status: &Value| status["slots"][0]["state"] == json!("confirmed");
+        api.wait_for("/api/v1/firmware", PROVED_WITHIN, confirmed).unwrap();
+    }
+}
+
 /// Where `needle` is in the first EFI system partition, as an offset in it.
 fn find(disk: &Path, needle: &[u8]) -> u64 {
     let volume = DiskFile::open(disk).unwrap().peek(Role::EspA, 0, 1 << 20).unwrap();
@@ -193,13 +228,9 @@ fn is_mended(name: &str, damage: impl FnOnce(&Path)) {
 }
 
 #[test]
-fn a_damaged_loader_in_the_first_partition_is_passed_over_and_mended() {
-    is_mended("loader-damaged", |disk| poke(disk, find(disk, b"PE\0\0"), b"no"));
-}
-
-#[test]
-fn a_first_partition_without_the_file_is_passed_over_and_mended() {
+fn a_first_partition_with_a_damaged_loader_or_none_is_passed_over_and_mended() {
     if all() {
+        is_mended("loader-damaged", |disk| poke(disk, find(disk, b"PE\0\0"), b"no"));
         // The name in its directory; a name that begins like this was deleted.
         is_mended("loader-missing", |disk| poke(disk, find(disk, b"BOOTX64 EFI"), &[0xe5]));
     }
