@@ -48,8 +48,10 @@ const FOR_BENCH: [&str; 3] = ["haproxy", "nginx-light", "wrk"];
 const FOR_REPRODUCE: [&str; 1] = ["faketime"];
 /// Services that those packages bring and that must not run.
 const DAEMONS: [&str; 2] = ["haproxy", "nginx"];
-/// What the loaders are compiled for. Named here because automatic installation may be off.
-const TARGETS: [&str; 2] = ["x86_64-unknown-uefi", "x86_64-unknown-none"];
+/// The packages of the loaders, and what each is compiled for. rustup is asked for these targets because it may not be
+/// set to install by itself what a build lacks.
+pub(crate) const LOADERS: [(&str, &str); 2] =
+    [("evener-uefi", "x86_64-unknown-uefi"), ("evener-bios", "x86_64-unknown-none")];
 
 /// How much a task needs; each level includes the ones before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,11 +161,15 @@ fn missing_targets() -> Result<Vec<&'static str>> {
         bail!("rustup target list failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let installed = String::from_utf8_lossy(&output.stdout);
-    Ok(TARGETS.into_iter().filter(|target| !installed.lines().any(|line| line == *target)).collect())
+    let targets = LOADERS.into_iter().map(|(_, target)| target);
+    Ok(targets.filter(|target| !installed.lines().any(|line| line == *target)).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -178,6 +184,28 @@ mod tests {
         assert!(Needs::Test.packages().contains(&"qemu-system-x86"));
         assert!(!Needs::Test.packages().contains(&"haproxy"));
         assert!(Needs::Bench.packages().contains(&"haproxy"));
+    }
+
+    #[test]
+    fn every_loader_is_compiled_for_the_target_that_the_image_builder_names() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let builder = fs::read_to_string(root.join("image-builder/recipes/src/cargo.rs")).unwrap();
+        let mut programs = Vec::new();
+        for folder in fs::read_dir(root.join("bootloader")).unwrap() {
+            let manifest = fs::read_to_string(folder.unwrap().path().join("Cargo.toml")).unwrap();
+            let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+            let package = &manifest["package"];
+            if package["metadata"]["evener"]["layer"].as_str() == Some("L3") {
+                programs.push(package["name"].as_str().unwrap().to_owned());
+            }
+        }
+        programs.sort();
+        let mut named = LOADERS.map(|(package, _)| package);
+        named.sort_unstable();
+        assert_eq!(programs, named);
+        for (package, target) in LOADERS {
+            assert!(builder.contains(&format!("_TARGET: &str = \"{target}\"")), "{package}: {target}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::deny;
 use crate::paths::Paths;
-use crate::setup::{self, Needs};
+use crate::setup::{self, LOADERS, Needs};
 use crate::steps::{Ended, Journal};
 use crate::tally::{self, Tally};
 
@@ -131,6 +131,13 @@ impl Verdict {
         let mut clippy = cargo(paths);
         clippy.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
         self.note(&journal.attempt("lints", &mut clippy)?)?;
+        // On this machine's own target nearly all of a loader is compiled out.
+        for (package, target) in LOADERS {
+            let mut clippy = cargo(paths);
+            clippy.args(["clippy", "--profile", "loader", "--package", package, "--target", target]);
+            clippy.args(["--", "--deny", "warnings"]);
+            self.note(&journal.attempt(&format!("lints of {package}"), &mut clippy)?)?;
+        }
         self.note(&journal.attempt("licences and sources", &mut deny::check(journal, paths)?)?)
     }
 
