@@ -61,6 +61,7 @@ impl Bench {
             verity,
             template: evener_recipes::command_line_template(&verity),
             notes: Some("for the test".to_owned()),
+            toolchain: Some("rustc 1.95.0; GNU ld 2.40".to_owned()),
             config_format: 4,
         }
         .emit()

@@ -158,6 +158,8 @@ pub struct Statement {
     pub template: String,
     /// For the operator to read.
     pub notes: String,
+    /// The programs that made the parts, and their versions; none for a firmware that nobody is to build again.
+    pub toolchain: Option<String>,
     /// Marks it as a release.
     pub release: bool,
 }
@@ -185,7 +187,7 @@ pub(crate) fn manifest(
     parts: &Parts,
     key: &PublicKey,
 ) -> Result<Vec<u8>, RecipeError> {
-    let Statement { policy, template, notes, release } = statement.clone();
+    let Statement { policy, template, notes, toolchain, release } = statement.clone();
     let verity = parts.root.verity;
     let stated: Vec<Part> = parts
         .listed()
@@ -210,6 +212,7 @@ pub(crate) fn manifest(
         verity,
         template,
         notes: Some(notes),
+        toolchain,
         config_format: evener_store::FORMAT,
     }
     .emit()

@@ -75,6 +75,7 @@ pub fn build(shop: &Shop<'_>, order: &Order<'_>) -> Result<Images, RecipeError> 
         policy,
         template: command_line_template(&parts.root.verity),
         notes: format!("Evener {}, Linux {}", policy.version, parts.kernel_version),
+        toolchain: Some(toolchain::stated(&tools)),
         release: order.release,
     };
     let kernel = kernel::kernel(shop, order.kernel_source)?;

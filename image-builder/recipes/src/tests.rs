@@ -363,6 +363,7 @@ fn some_statement(parts: &Parts) -> Statement {
         policy: Policy { version: one, floor: one, installable_from: one, min_loader: one },
         template: command_line_template(&parts.root.verity),
         notes: "notes".to_owned(),
+        toolchain: None,
         release: false,
     }
 }

@@ -1,7 +1,7 @@
 //! The programs that make what is in a firmware, and whether they are those that the lock file names.
 //!
 //! Another compiler makes other bytes from the same sources. So `board-support/sources.lock` names the versions, too: a
-//! build says which program differs, and a `--locked` one stops there.
+//! build says which program differs, and a `--locked` one stops there. The manifest states those that were used.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,6 +61,11 @@ pub(crate) fn check(shop: &Shop<'_>, here: &[(&'static str, String)]) -> Result<
         shop.reporter.say(&format!("toolchain: {other}; the firmware's bytes will differ from others'"));
     }
     Ok(())
+}
+
+/// The programs as a manifest states them: what each says of itself, in the order of the list above.
+pub(crate) fn stated(here: &[(&'static str, String)]) -> String {
+    here.iter().map(|(_, says)| says.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// The first line of what a program printed.

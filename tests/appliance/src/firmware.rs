@@ -232,7 +232,7 @@ impl TestFirmware {
             min_loader: version(&self.min_loader)?,
         };
         let notes = format!("Made for a test: {}", self.name());
-        let statement = Statement { policy, template, notes, release: false };
+        let statement = Statement { policy, template, notes, toolchain: None, release: false };
         Ok((sign(&statement, &parts, key, keyset)?, parts))
     }
 }

@@ -131,6 +131,7 @@ fn firmware(version: Version, floor: Version, loader: &Loader) -> Result<Firmwar
         verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 1 },
         template: "root={root} slot={slot} evener.handoff={handoff}".into(),
         notes: None,
+        toolchain: None,
         config_format: 1,
     }
     .emit()

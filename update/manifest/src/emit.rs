@@ -36,6 +36,9 @@ pub struct Builder {
     pub template: String,
     /// Text for people; an extension. At most what fits into the 64 KiB area.
     pub notes: Option<String>,
+    /// What made the parts, as [`Verified::toolchain`](crate::Verified::toolchain) gives it; an extension, and bounded
+    /// as the notes are.
+    pub toolchain: Option<String>,
     /// The newest format of stored settings that the firmware reads; an extension.
     pub config_format: u16,
 }
@@ -45,7 +48,7 @@ impl Builder {
     ///
     /// # Errors
     /// What a reader would refuse: [`ManifestError::Parts`], [`ManifestError::Template`],
-    /// [`ManifestError::Floor`] or, when the notes are too long, [`ManifestError::Length`].
+    /// [`ManifestError::Floor`] or, when the texts are too long, [`ManifestError::Length`].
     pub fn emit(&self) -> Result<Vec<u8>, ManifestError> {
         let mut bytes = vec![0; CORE_BYTES];
         put(&mut bytes, 0, MAGIC);
@@ -73,8 +76,10 @@ impl Builder {
         let length = u16::try_from(self.template.len()).map_err(|_| ManifestError::Template)?;
         put(&mut bytes, AT_TEMPLATE_LENGTH, &length.to_le_bytes());
         put(&mut bytes, AT_TEMPLATE, self.template.as_bytes());
-        if let Some(notes) = &self.notes {
-            push_extension(&mut bytes, TAG_NOTES, 0, notes.as_bytes())?;
+        for (tag, text) in [(TAG_NOTES, &self.notes), (TAG_TOOLCHAIN, &self.toolchain)] {
+            if let Some(text) = text {
+                push_extension(&mut bytes, tag, 0, text.as_bytes())?;
+            }
         }
         push_extension(&mut bytes, TAG_CONFIG_FORMAT, 0, &self.config_format.to_le_bytes())?;
         finish(bytes)

@@ -178,8 +178,14 @@ impl<'a> Verified<'a> {
     /// Release notes or other text for people.
     #[must_use]
     pub fn notes(&self) -> Option<&'a str> {
-        let value = extensions(self.manifest).flatten().find(|extension| extension.tag == TAG_NOTES)?.value;
-        core::str::from_utf8(value).ok()
+        text(self.manifest, TAG_NOTES)
+    }
+
+    /// The compilers and packers that made the parts, as each states its version, with "; " between them. It tells
+    /// whoever builds the same tree again what to build it with; nothing on the unit depends on it.
+    #[must_use]
+    pub fn toolchain(&self) -> Option<&'a str> {
+        text(self.manifest, TAG_TOOLCHAIN)
     }
 
     /// The newest format of stored settings that this firmware reads; 1 where the manifest does not say.
@@ -203,7 +209,7 @@ pub(crate) fn check(manifest: &[u8]) -> Result<(), ManifestError> {
     for extension in extensions(manifest) {
         let extension = extension?;
         match extension.tag {
-            TAG_NOTES => {}
+            TAG_NOTES | TAG_TOOLCHAIN => {}
             TAG_CONFIG_FORMAT if extension.value.len() == 2 => {}
             TAG_CONFIG_FORMAT => return Err(ManifestError::Extension),
             _ if extension.critical => return Err(ManifestError::CriticalExtension),
@@ -275,6 +281,12 @@ fn extensions<'a>(
         rest = next.as_ref().map_or(&[], |(_, behind)| behind);
         Some(next.map(|(extension, _)| extension).ok_or(ManifestError::Extension))
     })
+}
+
+/// The text of the first extension with this tag; none if it is not UTF-8, because no text is worth refusing a firmware.
+fn text(manifest: &[u8], tag: u16) -> Option<&str> {
+    let value = extensions(manifest).flatten().find(|extension| extension.tag == tag)?.value;
+    core::str::from_utf8(value).ok()
 }
 
 fn next_extension(bytes: &[u8]) -> Option<(Extension<'_>, &[u8])> {

@@ -76,6 +76,8 @@ pub(crate) const CORE_BYTES: usize = 1584;
 pub(crate) const TAG_NOTES: u16 = 1;
 /// Extension: the newest format of stored settings that the firmware reads, u16. Not critical; absent: 1.
 pub(crate) const TAG_CONFIG_FORMAT: u16 = 2;
+/// Extension: the programs that made the parts and what each says of itself, UTF-8. Not critical.
+pub(crate) const TAG_TOOLCHAIN: u16 = 3;
 /// What a firmware without [`TAG_CONFIG_FORMAT`] reads.
 pub(crate) const FIRST_CONFIG_FORMAT: u16 = 1;
 pub(crate) const EXTENSION_HEAD: usize = 8;

@@ -51,6 +51,7 @@ fn firmware(seed: &[u8; 32]) -> (Vec<u8>, Vec<u8>) {
         verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 1 },
         template: "{slot}{root}{handoff}".to_owned(),
         notes: None,
+        toolchain: None,
         config_format: 1,
     };
     let manifest = manifest.emit().unwrap();

@@ -59,6 +59,7 @@ fn firmware(patch: u16, kernel: usize, rootfs: usize) -> Firmware {
         verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 1 },
         template: "root={root} slot={slot} handoff={handoff}".into(),
         notes: None,
+        toolchain: None,
         config_format: 1,
     }
     .emit()

@@ -50,6 +50,7 @@ fn draft(slot: Slot) -> Builder {
         verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 1 },
         template: "ro root={root} s={slot} evener.handoff={handoff}".to_string(),
         notes: None,
+        toolchain: None,
         config_format: 1,
     }
 }

@@ -167,6 +167,9 @@ fn describe(report: &mut Report, manifest: &Verified<'_>) {
     if let Some(notes) = manifest.notes() {
         report.item("notes", notes.escape_debug());
     }
+    if let Some(toolchain) = manifest.toolchain() {
+        report.item("made with", toolchain.escape_debug());
+    }
     if let Ok(template) = manifest.template() {
         report.item("command line", template.as_str());
     }

@@ -23,6 +23,7 @@ fn a_whole_bundle_is_verified_and_told_in_words() {
         "floor          3.0.0",
         "installs from  2.0.0",
         "for the test",
+        "made with      rustc 1.95.0; GNU ld 2.40",
         "settings       reads formats up to 4",
         "kernel         100001 bytes",
         "40 data blocks",

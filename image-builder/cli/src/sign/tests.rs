@@ -55,6 +55,7 @@ impl Bench {
             verity,
             template: evener_recipes::command_line_template(&verity),
             notes: None,
+            toolchain: None,
             config_format: 1,
         };
         let manifest = manifest.emit().unwrap();

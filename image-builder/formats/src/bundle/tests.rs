@@ -36,6 +36,7 @@ fn area(parts: &[(PartKind, Bytes)]) -> Vec<u8> {
         verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 1 },
         template: TEMPLATE.to_owned(),
         notes: None,
+        toolchain: None,
         config_format: 1,
     }
     .emit()

@@ -1,5 +1,7 @@
 //! What the lock file names, and what becomes of a build that finds something else.
 
+use evener_manifest::{Header, Keyset};
+
 use super::*;
 
 pub(super) fn tree_with_lock(place: &Place, sha256: &str) {
@@ -42,6 +44,29 @@ fn another_compiler_than_the_locked_one_is_said_and_with_locked_refused() {
     assert!(error.starts_with("rustc says \"rustc 1") && error.contains("names \"rustc 2"), "{error}");
     toolchain::check(&place.shop(false), &tools).unwrap();
     assert!(place.listener.0.borrow()[0].contains("rustc says"));
+}
+
+#[test]
+fn the_manifest_states_the_programs_that_the_lock_file_names() {
+    let place = Place::new();
+    let tools = toolchain::here().unwrap();
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let (key, _) = keys.development().unwrap();
+    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
+    let toolchain = Some(toolchain::stated(&tools));
+    let firmware = sign(&Statement { toolchain, ..some_statement(&parts) }, &parts, &key, &keyset).unwrap();
+
+    let keys = Keyset::parse(&keyset).unwrap();
+    let verified = Header::parse(&firmware.area).unwrap().verify(&keys).unwrap();
+    let stated: Vec<&str> = verified.toolchain().unwrap().split("; ").collect();
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board-support/sources.lock");
+    let lock: toml::Table = toml::from_str(&fs::read_to_string(lock).unwrap()).unwrap();
+    let named = lock["toolchain"].as_table().unwrap();
+    assert_eq!(stated.len(), named.len(), "{stated:?}");
+    for ((program, says), stated) in tools.iter().zip(stated) {
+        assert!(named.contains_key(*program), "{program} is not in the lock file");
+        assert_eq!(stated, says);
+    }
 }
 
 #[test]

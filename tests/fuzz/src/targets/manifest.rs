@@ -62,7 +62,7 @@ pub(super) static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let entry = |seed, development, revoked| KeyEntry { public: public_key(seed), development, revoked };
     let keys =
         [entry(&TRUSTED, false, false), entry(&DEVELOPMENT, true, false), entry(&REVOKED, false, true)];
-    let bare = Builder { parts: parts()[..2].to_vec(), notes: None, ..builder(&TRUSTED) };
+    let bare = Builder { parts: parts()[..2].to_vec(), notes: None, toolchain: None, ..builder(&TRUSTED) };
     let drafts = [
         (TRUSTED, builder(&TRUSTED)),
         (TRUSTED, bare),
@@ -111,6 +111,7 @@ fn builder(seed: &[u8; 32]) -> Builder {
         verity: Verity { root: [3; 32], salt: [4; 32], data_blocks: 1 },
         template: "ro root={root} evener.slot={slot} evener.handoff={handoff}".to_owned(),
         notes: Some("What is new".to_owned()),
+        toolchain: Some("rustc 1.95.0; gcc 12.2.0".to_owned()),
         config_format: 2,
     }
 }
@@ -149,7 +150,8 @@ fn statement(data: &[u8]) -> Verdict {
             let verified = Header::parse(&area).unwrap().verify(&keys).unwrap();
             use_it(&verified);
             again_the_same(&verified);
-            verdict((3, verified.parts().count(), verified.notes().is_some(), verified.config_format() > 1))
+            let texts = [verified.notes(), verified.toolchain()].map(|text| text.is_some());
+            verdict((3, verified.parts().count(), texts, verified.config_format() > 1))
         }
         Err(error) => verdict((4, error as u8)),
     }
@@ -188,6 +190,7 @@ fn again_the_same(first: &Verified<'_>) {
         verity: first.verity(),
         template: first.template().unwrap().as_str().to_owned(),
         notes: first.notes().map(str::to_owned),
+        toolchain: first.toolchain().map(str::to_owned),
         config_format: first.config_format(),
     };
     let manifest = builder.emit().unwrap();
@@ -201,7 +204,7 @@ fn again_the_same(first: &Verified<'_>) {
     assert_eq!(numbers(first), numbers(&second));
     assert!(first.parts().eq(second.parts()));
     assert_eq!(first.template(), second.template());
-    assert_eq!(first.notes(), second.notes());
+    assert_eq!((first.notes(), first.toolchain()), (second.notes(), second.toolchain()));
 }
 
 fn keyset(data: &[u8]) -> Verdict {

@@ -22,6 +22,7 @@ fn builder() -> Builder {
         verity: Verity { root: [3; 32], salt: [4; 32], data_blocks: 1 },
         template: "ro root={root} s={slot} h={handoff}".to_string(),
         notes: Some("What is new".to_string()),
+        toolchain: Some("rustc 1.95.0; GNU ld 2.40".to_string()),
         config_format: 3,
     }
 }
@@ -56,6 +57,7 @@ fn a_signed_manifest_says_what_was_built() {
     assert_eq!(verified.part(PartKind::LoaderBios), None);
     assert_eq!(verified.template().unwrap().as_str(), built.template);
     assert_eq!(verified.notes(), built.notes.as_deref());
+    assert_eq!(verified.toolchain(), built.toolchain.as_deref());
     assert_eq!(verified.config_format(), built.config_format);
     assert_eq!(verified.digest(), sha256(&bytes));
     assert!(verified.key().development);
@@ -174,6 +176,44 @@ fn only_critical_unknown_extensions_are_refused() {
 }
 
 #[test]
+fn a_reader_that_knows_nothing_of_toolchains_skips_them() {
+    // To such a reader the tag is an unknown one: here one that no reader knows stands in its place.
+    let mut bytes = builder().emit().unwrap();
+    let head = |tag: u16| [&tag.to_le_bytes()[..], &[0; 2], &25_u32.to_le_bytes()].concat();
+    let at = bytes.windows(8).position(|window| window == head(TAG_TOOLCHAIN)).unwrap();
+    assert!(at < bytes.len() - EXTENSION_HEAD - 25, "something follows that must still be found");
+    bytes[at..at + 8].copy_from_slice(&head(900));
+    let (area, keys) = (signed(&bytes), keys(false, true, false));
+    let verified = Header::parse(&area).unwrap().verify(&Keyset::parse(&keys).unwrap()).unwrap();
+    assert_eq!(verified.toolchain(), None);
+    assert_eq!((verified.notes(), verified.config_format()), (Some("What is new"), 3));
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_none_and_no_reason_to_refuse_a_firmware() {
+    for tag in [TAG_NOTES, TAG_TOOLCHAIN] {
+        let mut bytes = Builder { notes: None, toolchain: None, ..builder() }.emit().unwrap();
+        push_extension(&mut bytes, tag, 0, b"gcc \xff").unwrap();
+        let length = u32::try_from(bytes.len()).unwrap();
+        bytes[AT_LENGTH..AT_LENGTH + 4].copy_from_slice(&length.to_le_bytes());
+        let (area, keys) = (signed(&bytes), keys(false, true, false));
+        let verified = Header::parse(&area).unwrap().verify(&Keyset::parse(&keys).unwrap()).unwrap();
+        assert_eq!((verified.notes(), verified.toolchain()), (None, None));
+        assert_eq!(verified.config_format(), 3);
+    }
+}
+
+#[test]
+fn a_text_that_runs_past_the_end_is_refused() {
+    let beyond = signed_after(|m| {
+        push_extension(m, TAG_TOOLCHAIN, 0, b"gcc").unwrap();
+        let length = m.len() - 3 - 4;
+        m[length..length + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    });
+    assert_eq!(beyond, Err(ManifestError::Extension));
+}
+
+#[test]
 fn a_manifest_that_says_nothing_of_settings_reads_the_first_format() {
     let mut bytes = builder().emit().unwrap();
     // The extension is the last one: 8 bytes of head, 2 of value.
@@ -226,4 +266,5 @@ fn the_builder_refuses_what_a_reader_would() {
     assert_eq!(refused(|b| b.template = String::from("ro")), Some(ManifestError::Template));
     assert_eq!(refused(|b| b.template.push_str(&"x".repeat(1024))), Some(ManifestError::Template));
     assert_eq!(refused(|b| b.notes = Some("n".repeat(64 * 1024))), Some(ManifestError::Length));
+    assert_eq!(refused(|b| b.toolchain = Some("t".repeat(64 * 1024))), Some(ManifestError::Length));
 }

@@ -81,6 +81,7 @@ impl Firmware {
             verity: Verity { root: [2; 32], salt: [3; 32], data_blocks: 30 },
             template: "ro root={root} slot={slot} handoff={handoff}".into(),
             notes: Some(format!("What is new in {text}.")),
+            toolchain: None,
             config_format: 1,
         };
         edit(&mut builder);
