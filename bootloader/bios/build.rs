@@ -1,33 +1,20 @@
 //! Embeds the keyset that this loader trusts, and writes the linker script from the addresses in `src/memory.rs`.
-//!
-//! `EVENER_KEYSET` names the file; without it an empty set is embedded, and such a loader boots nothing and
-//! says so (E03). A file that is not a keyset fails the build here and not a unit at its first boot.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use evener_manifest::Keyset;
-
+#[path = "../uefi/keyset.rs"]
+mod keyset;
 #[expect(dead_code, reason = "the linker needs a part of it")]
 #[path = "src/memory.rs"]
 mod memory;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-env-changed=EVENER_KEYSET");
     println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let bytes = match env::var("EVENER_KEYSET") {
-        Ok(path) => {
-            println!("cargo::rerun-if-changed={path}");
-            let bytes = fs::read(&path).map_err(|error| format!("EVENER_KEYSET={path}: {error}"))?;
-            Keyset::parse(&bytes).map_err(|error| format!("EVENER_KEYSET={path}: {error}"))?;
-            bytes
-        }
-        Err(_) => Vec::new(),
-    };
-    fs::write(out.join("keyset.bin"), bytes)?;
+    keyset::embed(&out)?;
     if env::var("CARGO_CFG_TARGET_OS")? == "none" {
         let script = out.join("link.ld");
         fs::write(&script, linker_script())?;

@@ -3,9 +3,9 @@
 
 use core::arch::asm;
 
-use evener_devices::{Bus, Function, Ports as _};
+use evener_devices::{Bus, Function, Ports as _, Registers};
 
-use crate::port::{self, Machine};
+use crate::port::Machine;
 
 const ADDRESS: u16 = 0xcf8;
 const DATA: u16 = 0xcfc;
@@ -30,7 +30,7 @@ impl Bus for HostBridge {
     }
 
     fn config_read16(&mut self, at: Function, register: u8) -> u16 {
-        port::input16(Self::select(at, register))
+        Machine.io_read16(Self::select(at, register))
     }
 
     fn config_read32(&mut self, at: Function, register: u8) -> u32 {
@@ -42,27 +42,11 @@ impl Bus for HostBridge {
     }
 
     fn config_write16(&mut self, at: Function, register: u8, value: u16) {
-        port::output16(Self::select(at, register), value);
+        Machine.io_write16(Self::select(at, register), value);
     }
 
-    fn memory_read32(&mut self, address: u32) -> u32 {
-        port::memory_read32(address as usize)
-    }
-
-    fn memory_write16(&mut self, address: u32, value: u16) {
-        port::memory_write16(address as usize, value);
-    }
-
-    fn memory_write32(&mut self, address: u32, value: u32) {
-        port::memory_write32(address as usize, value);
-    }
-
-    fn io_read16(&mut self, port: u16) -> u16 {
-        port::input16(port)
-    }
-
-    fn io_write16(&mut self, port: u16, value: u16) {
-        port::output16(port, value);
+    fn registers(&mut self) -> impl Registers {
+        Machine
     }
 }
 

@@ -19,9 +19,7 @@ pub struct Function {
     pub function: u8,
 }
 
-/// What the watchdogs need of the machine. A missing device reads as all ones.
-///
-/// Memory addresses are below 4 GiB, I/O addresses are ports.
+/// Configuration space below one root bridge. A missing device reads as all ones.
 pub trait Bus {
     /// Reads a byte of configuration space.
     fn config_read8(&mut self, at: Function, register: u8) -> u8;
@@ -33,6 +31,12 @@ pub trait Bus {
     fn config_write8(&mut self, at: Function, register: u8, value: u8);
     /// Writes two bytes of configuration space; `register` is even.
     fn config_write16(&mut self, at: Function, register: u8, value: u16);
+    /// What is reached without the bridge.
+    fn registers(&mut self) -> impl Registers;
+}
+
+/// Registers of devices and chipset, each at an address of its own: in memory below 4 GiB, or a port.
+pub trait Registers {
     /// Reads a device register of four bytes.
     fn memory_read32(&mut self, address: u32) -> u32;
     /// Writes a device register of two bytes.
@@ -76,8 +80,8 @@ pub fn disarm<B: Bus>(bus: &mut B, armed: &Armed) {
     match armed {
         Armed::I6300esb(function) => bus.config_write8(*function, ESB_LOCK, 0),
         Armed::Tco(control) => {
-            let value = bus.io_read16(*control);
-            bus.io_write16(*control, value | TCO_HALT);
+            let value = bus.registers().io_read16(*control);
+            bus.registers().io_write16(*control, value | TCO_HALT);
         }
     }
 }
@@ -110,17 +114,17 @@ fn arm_i6300esb<B: Bus>(bus: &mut B, device: Function) -> Option<Armed> {
     let stage = u32::from(SECONDS) << 9;
     for timer in [ESB_TIMER1, ESB_TIMER2] {
         esb_unlock(bus, base);
-        bus.memory_write32(base | timer, stage);
+        bus.registers().memory_write32(base | timer, stage);
     }
     esb_unlock(bus, base);
-    bus.memory_write16(base | ESB_RELOAD, 0x0100);
+    bus.registers().memory_write16(base | ESB_RELOAD, 0x0100);
     bus.config_write8(device, ESB_LOCK, ESB_ENABLE);
     Some(Armed::I6300esb(device))
 }
 
 fn esb_unlock<B: Bus>(bus: &mut B, base: u32) {
     for key in [0x80, 0x86] {
-        bus.memory_write16(base | ESB_RELOAD, key);
+        bus.registers().memory_write16(base | ESB_RELOAD, key);
     }
 }
 
@@ -160,21 +164,21 @@ fn arm_tco<B: Bus>(bus: &mut B) -> Option<Armed> {
         return None;
     }
     let gcs = (chipset & 0xffff_c000) | GCS;
-    let value = bus.memory_read32(gcs);
-    bus.memory_write32(gcs, value & !GCS_NO_REBOOT);
-    if bus.memory_read32(gcs) & GCS_NO_REBOOT != 0 {
+    let value = bus.registers().memory_read32(gcs);
+    bus.registers().memory_write32(gcs, value & !GCS_NO_REBOOT);
+    if bus.registers().memory_read32(gcs) & GCS_NO_REBOOT != 0 {
         // The board straps the reset off; a timer that fires into nothing helps nobody.
         return None;
     }
     // The ACPI block is aligned to 128 bytes and its TCO registers lie within it.
-    let timer = bus.io_read16(acpi | TCO_TIMER);
-    bus.io_write16(acpi | TCO_TIMER, (timer & 0xfc00) | tco_ticks());
-    bus.io_write16(acpi | TCO_STATUS1, 0x0008);
-    bus.io_write16(acpi | TCO_STATUS2, 0x0002);
-    bus.io_write16(acpi | TCO_STATUS2, 0x0004);
-    bus.io_write16(acpi | TCO_RELOAD, 0x0001);
-    let control = bus.io_read16(acpi | TCO_CONTROL);
-    bus.io_write16(acpi | TCO_CONTROL, control & !TCO_HALT);
+    let timer = bus.registers().io_read16(acpi | TCO_TIMER);
+    bus.registers().io_write16(acpi | TCO_TIMER, (timer & 0xfc00) | tco_ticks());
+    bus.registers().io_write16(acpi | TCO_STATUS1, 0x0008);
+    bus.registers().io_write16(acpi | TCO_STATUS2, 0x0002);
+    bus.registers().io_write16(acpi | TCO_STATUS2, 0x0004);
+    bus.registers().io_write16(acpi | TCO_RELOAD, 0x0001);
+    let control = bus.registers().io_read16(acpi | TCO_CONTROL);
+    bus.registers().io_write16(acpi | TCO_CONTROL, control & !TCO_HALT);
     Some(Armed::Tco(acpi | TCO_CONTROL))
 }
 

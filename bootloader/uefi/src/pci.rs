@@ -1,13 +1,13 @@
 //! The machine's registers for the watchdogs: configuration space through the firmware's PCI root bridges
 //! (UEFI 2.10 §14.2), memory and ports directly.
 
-use evener_devices::{Bus, Function};
+use evener_devices::{Bus, Function, Registers};
 use uefi::boot::{self, ScopedProtocol};
 use uefi::proto::pci::root_bridge::PciRootBridgeIo;
 use uefi::proto::pci::{PciIoAddress, PciIoUnit};
 
 use crate::disk::open;
-use crate::port;
+use crate::port::Machine;
 
 /// One root bridge.
 pub(crate) struct RootBridge(ScopedProtocol<PciRootBridgeIo>);
@@ -54,23 +54,7 @@ impl Bus for RootBridge {
         self.write(at, register, value);
     }
 
-    fn memory_read32(&mut self, address: u32) -> u32 {
-        port::memory_read32(address as usize)
-    }
-
-    fn memory_write16(&mut self, address: u32, value: u16) {
-        port::memory_write16(address as usize, value);
-    }
-
-    fn memory_write32(&mut self, address: u32, value: u32) {
-        port::memory_write32(address as usize, value);
-    }
-
-    fn io_read16(&mut self, port: u16) -> u16 {
-        port::input16(port)
-    }
-
-    fn io_write16(&mut self, port: u16, value: u16) {
-        port::output16(port, value);
+    fn registers(&mut self) -> impl Registers {
+        Machine
     }
 }

@@ -55,6 +55,13 @@ impl Bus for Bench {
     fn config_write16(&mut self, at: Function, register: u8, value: u16) {
         self.write(Register::Config(at, register), value.into());
     }
+    fn registers(&mut self) -> impl Registers {
+        self
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a narrow read of a register is its low bits")]
+impl Registers for &mut Bench {
     fn memory_read32(&mut self, address: u32) -> u32 {
         self.read(Register::Memory(address))
     }
