@@ -25,6 +25,9 @@ const SLOTS: [&str; 8] = [
     "update/slots",
 ];
 
+/// How the names of sources end: programs, and what the kernel is made from.
+const SOURCES: [&str; 7] = ["config", "ld", "lock", "patch", "rs", "s", "toml"];
+
 /// One thing that is proved.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
@@ -74,7 +77,14 @@ pub const ITEMS: [Item; 7] = [
         name: "reproduce",
         title: "The image built a second time, elsewhere and from nothing",
         page: "reproduce.md",
-        more: &["board-support", "firmware", "image-builder"],
+        more: &[
+            "board-support",
+            "bootloader/bios",
+            "bootloader/stage2",
+            "bootloader/uefi",
+            "firmware",
+            "image-builder",
+        ],
     },
     Item {
         name: "fuzz",
@@ -226,10 +236,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             find(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| ["rs", "toml", "s", "ld"].iter().any(|it| extension == *it))
-        {
+        } else if path.extension().is_some_and(|extension| SOURCES.iter().any(|it| extension == *it)) {
             files.push(path);
         }
     }

@@ -42,7 +42,10 @@ const TASKS: [(&str, &str); 16] = [
         "fuzz",
         "mutated bytes into every parser of a boot (ARGS: --seconds N, --target NAME, --find NAME FILE)",
     ),
-    ("reproduce", "build the image once more, elsewhere and without any cache, and compare the bytes"),
+    (
+        "reproduce",
+        "build the images of all boards once more, elsewhere and without any cache, and compare the bytes",
+    ),
     ("setup", "install what all tasks need, and nothing else"),
     ("clean", "remove out/ and what cargo built; the cache of kernels stays"),
     ("help", "this list"),

@@ -4,22 +4,22 @@
 //! umask, without a network, and with nothing that was compiled before, neither kernel nor crates nor the builder itself.
 //! What it shares with the first is what the lock files name: sources and compilers.
 
+mod compare;
+
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
 use crate::paths::{Paths, cache};
 use crate::setup::{self, Needs};
 use crate::steps::Journal;
 use crate::suite;
 
-/// The board whose disk images are compared, beside the firmware that all boards share.
-const BOARD: &str = "qemu";
 /// Programs that the builder starts, and that start all others but rustc: each gets another clock. rustc hangs under
 /// `faketime`, because of its memory allocator; it has no way to put the time into what it compiles either.
 const CLOCKED: [&str; 5] = ["make", "mke2fs", "mksquashfs", "patch", "tar"];
@@ -36,7 +36,7 @@ pub(crate) fn reproduce(journal: &mut Journal, paths: &Paths) -> Result<bool> {
         status.stdout.is_empty(),
         "there are changes that are not committed: a clone would not have them"
     );
-    suite::image(journal, paths, &["--locked".to_owned()])?;
+    suite::image(journal, paths, &["--board", "all", "--locked"].map(str::to_owned))?;
 
     let place = paths.cargo_target().join("reproduce/in-another-folder");
     if place.exists() {
@@ -50,34 +50,21 @@ pub(crate) fn reproduce(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     journal.step("second build", &mut second_build(&place, &tree)?)?;
     let seconds = started.elapsed().as_secs();
 
-    let mut compared = 0_u32;
-    let mut differing = 0_u32;
-    for file in images(&paths.out())? {
-        let name = file.file_name().context("a file without a name")?;
-        compared += 1;
-        match first_difference(&file, &tree.join("out").join(name))? {
-            None => println!("the same      {}", name.display()),
-            Some(at) => {
-                differing += 1;
-                println!(
-                    "DIFFERENT     {}, from byte {at}; compare with {}",
-                    name.display(),
-                    tree.join("out").display()
-                );
-            }
-        }
-    }
-    ensure!(compared > 0, "there is nothing in {}", paths.out().display());
+    let comparison = compare::all(paths.root(), &paths.out(), &tree.join("out"))?;
     let folder = paths.out().join("proof");
     fs::create_dir_all(&folder)?;
-    let figures = format!(
-        "{{\n  \"files_compared\": {compared},\n  \"files_that_differ\": {differing},\n  \"seconds_of_the_second_build\": {seconds}\n}}\n"
-    );
-    fs::write(folder.join("reproduce.json"), figures)?;
-    if differing == 0 {
+    let figures = json!({
+        "boards": comparison.boards,
+        "files_compared": comparison.compared.values().sum::<u32>(),
+        "files_compared_by_kind": comparison.compared,
+        "files_that_differ": comparison.differing,
+        "seconds_of_the_second_build": seconds,
+    });
+    fs::write(folder.join("reproduce.json"), format!("{figures:#}\n"))?;
+    if comparison.differing == 0 {
         fs::remove_dir_all(&place)?;
     }
-    Ok(differing == 0)
+    Ok(comparison.differing == 0)
 }
 
 fn second_build(place: &Path, tree: &Path) -> Result<Command> {
@@ -102,7 +89,7 @@ fn second_build(place: &Path, tree: &Path) -> Result<Command> {
     symlink(cache()?.join("sources"), own.join("sources"))?;
     let path = std::env::var("PATH").context("there is no PATH")?;
     let script = format!(
-        "umask 077; exec cargo run --quiet --package evener-image -- build --board {BOARD} --locked --out {}",
+        "umask 077; exec cargo run --quiet --package evener-image -- build --board all --locked --out {}",
         tree.join("out").display()
     );
     let mut command = Command::new("unshare");
@@ -126,79 +113,4 @@ fn which(program: &str) -> Result<PathBuf> {
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     let mut places = std::env::split_paths(&path).chain(more).map(|folder| folder.join(program));
     places.find(|place| place.is_file()).with_context(|| format!("{program} is not installed"))
-}
-
-/// What the builder wrote, by name.
-fn images(out: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
-        let path = entry?.path();
-        let ours = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"evener-"));
-        if ours && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// The first byte in which two files differ; the length of the shorter one when one is the begin of the other.
-fn first_difference(one: &Path, other: &Path) -> Result<Option<u64>> {
-    let open = |path: &Path| fs::File::open(path).with_context(|| format!("opening {}", path.display()));
-    let (mut one, mut other) = (open(one)?, open(other)?);
-    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    let mut at = 0;
-    loop {
-        let got = fill(&mut one, &mut left)?;
-        let also = fill(&mut other, &mut right)?;
-        let both = got.min(also);
-        let same = left.iter().zip(&right).take(both).take_while(|(one, other)| one == other).count();
-        if same < both || got != also {
-            return Ok(Some(at + same as u64));
-        }
-        if got == 0 {
-            return Ok(None);
-        }
-        at += got as u64;
-    }
-}
-
-fn fill(file: &mut fs::File, buffer: &mut [u8]) -> Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_byte_that_differs_is_named() {
-        let folder = std::env::temp_dir().join(format!("evener-reproduce-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let put = |name: &str, bytes: &[u8]| {
-            let path = folder.join(name);
-            fs::write(&path, bytes).unwrap();
-            path
-        };
-        let long = vec![7; (1 << 20) + 9];
-        let mut changed = long.clone();
-        changed[(1 << 20) + 3] = 8;
-        let one = put("one", &long);
-        for (name, bytes, expected) in [
-            ("same", long.as_slice(), None),
-            ("changed", &changed, Some((1 << 20) + 3)),
-            ("shorter", &long[..100], Some(100)),
-            ("empty", &[], Some(0)),
-        ] {
-            assert_eq!(first_difference(&one, &put(name, bytes)).unwrap(), expected, "{name}");
-        }
-        fs::remove_dir_all(&folder).unwrap();
-    }
 }
