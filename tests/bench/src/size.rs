@@ -26,13 +26,12 @@ const IDLE_AFTER: Duration = Duration::from_secs(120);
 /// When the image is missing or the unit does not come up.
 pub fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let (kernel, rootfs) = part_sizes(folder.path())?;
+    let mut row = Row::new("size").figure("bundle_bytes", json!(bundle_size()?));
+    for (name, bytes) in part_sizes(folder.path())? {
+        row = row.figure(name, json!(bytes));
+    }
     println!("measuring idle memory takes {} s …", IDLE_AFTER.as_secs());
-    let row = Row::new("size")
-        .figure("bundle_bytes", json!(bundle_size()?))
-        .figure("kernel_bytes", json!(kernel))
-        .figure("rootfs_bytes", json!(rootfs))
-        .figure("idle_memory_bytes", idle_memory(folder.path())?);
+    row = row.figure("idle_memory_bytes", idle_memory(folder.path())?);
     Report::new("size", vec![row]).publish()
 }
 
@@ -50,8 +49,8 @@ fn bundle_size() -> Result<u64> {
     newest.map(|(_, size)| size).context("there is no .evfw beside the image")
 }
 
-/// Bytes of kernel and rootfs as the signed manifest of slot A states them.
-fn part_sizes(folder: &Path) -> Result<(u64, u64)> {
+/// Bytes of kernel, rootfs and both loaders as the signed manifest of slot A states them.
+fn part_sizes(folder: &Path) -> Result<[(&'static str, u64); 4]> {
     let mut disk = DiskFile::open(&raw_disk(folder)?)?;
     let area = disk.peek(Role::Boot(Slot::A), 0, AREA_BYTES)?;
     let keys: Vec<_> = KeyFolder::of_the_user()
@@ -65,7 +64,12 @@ fn part_sizes(folder: &Path) -> Result<(u64, u64)> {
     let header = Header::parse(&area).map_err(|error| anyhow!("manifest: {error}"))?;
     let manifest = header.verify(&keyset).map_err(|error| anyhow!("manifest: {error}"))?;
     let size = |kind| manifest.part(kind).map(|part| part.size).context("a part is missing");
-    Ok((size(PartKind::Kernel)?, size(PartKind::Rootfs)?))
+    Ok([
+        ("kernel_bytes", size(PartKind::Kernel)?),
+        ("rootfs_bytes", size(PartKind::Rootfs)?),
+        ("loader_uefi_bytes", size(PartKind::LoaderUefi)?),
+        ("loader_bios_bytes", size(PartKind::LoaderBios)?),
+    ])
 }
 
 /// Used memory of a configured unit that has nothing to do: total less available, as the unit reports them.
