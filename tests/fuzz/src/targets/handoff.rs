@@ -1,7 +1,7 @@
 //! The hand-off record on the kernel's command line.
 
 use evener_disk::Slot;
-use evener_handoff::{Handoff, LoaderKeys, PARAMETER};
+use evener_handoff::{Handoff, LoaderCopy, LoaderKeys, LoaderKind, PARAMETER, RunningLoader};
 use evener_manifest::Keyset;
 
 use crate::targets::manifest::FIXTURE;
@@ -19,13 +19,15 @@ pub(super) const HANDOFF: Target = Target {
     memory: 4 << 10,
 };
 
-/// Slot R, rescue, refused; each with and without the list of keys. The bytes are those of the crate's own table.
+/// Slot R, rescue, refused; without the list of keys, with it, and with the loader's copy behind it. The bytes are those of the crate's own table.
 fn seeds() -> Vec<Vec<u8>> {
     let base = "0103020402010700ff00000100341209 00".replace(' ', "");
     let keys = LoaderKeys::of(&Keyset::parse(&FIXTURE.keyset).unwrap());
     let bare = Handoff::decode(&base).unwrap();
     let mut seeds = Vec::new();
-    for record in [bare, Handoff { keys: Some(keys), slot: Slot::A, ..bare }] {
+    let with_keys = Handoff { keys: Some(keys), slot: Slot::A, ..bare };
+    let copy = RunningLoader { kind: LoaderKind::Bios, copy: LoaderCopy::Second, on_trial: true };
+    for record in [bare, with_keys, Handoff { copy: Some(copy), ..with_keys }] {
         let hex = record.encode();
         let bytes = hex
             .as_bytes()
@@ -53,8 +55,9 @@ fn run(data: &[u8]) -> Verdict {
             assert_eq!(Handoff::decode(&again), Ok(handoff));
             // Byte 17 counts the keys, of four bytes each.
             let count = again.get(34..36).map(|digits| usize::from_str_radix(digits, 16).unwrap());
-            assert_eq!(again.len(), count.map_or(34, |count| 36 + 8 * count), "{again}");
-            let known = handoff.keys.is_some();
+            let copy = handoff.copy.map_or(0, |_| 2);
+            assert_eq!(again.len(), count.map_or(34, |count| 36 + 8 * count + copy), "{again}");
+            let known = (handoff.keys.is_some(), handoff.copy.map(|it| (it.kind.role(it.copy), it.on_trial)));
             verdict((0, handoff.slot.number(), handoff.mode as u8, handoff.reason as u8, known))
         }
         Err(error) => verdict((1, error as u8)),

@@ -5,8 +5,8 @@ use evener_disk::{Blocks, DiskGone, Lba, SECTOR, SECTORS_PER_MIB, Slot, SparseDi
 use evener_manifest::Version;
 use evener_slot_choice::{Counting, Facts, Order, SlotFact, choose};
 use evener_slot_table::{
-    COPIES, CopyState, Failure, FailureReason, SlotFacts, SlotRecord, SlotState, SlotTable, StoreError,
-    TRIES, load, store,
+    COPIES, CopyState, Failure, FailureReason, LoaderTrial, SlotFacts, SlotRecord, SlotState, SlotTable,
+    StoreError, TRIES, load, store,
 };
 
 use crate::targets::{control, kind, verdict};
@@ -57,9 +57,11 @@ fn records() -> Vec<SlotTable> {
         boots_without_health: 2,
         next: Some(Slot::R),
         last_failure: Some(Failure { slot: Slot::B, digest: [9; 32], reason: FailureReason::Refused(7) }),
+        loader: Some(LoaderTrial { digest: [8; 32], tries: 2 }),
         degraded: true,
     };
-    let bad = SlotTable { seq: 42, next: None, last_failure: None, degraded: false, ..full.clone() };
+    let bad =
+        SlotTable { seq: 42, next: None, last_failure: None, loader: None, degraded: false, ..full.clone() };
     vec![full, bad, SlotTable { seq: u64::MAX, ..SlotTable::default() }]
 }
 
