@@ -115,6 +115,9 @@ pub struct DiskModel {
     /// The image files to write; at least one.
     #[serde(deserialize_with = "field::some")]
     pub formats: BTreeSet<DiskFormat>,
+    /// Whether the stick that installs Evener on a disk is of use here; it is one for all boards and written once.
+    #[serde(default)]
+    pub installer: bool,
 }
 
 impl DiskModel {

@@ -9,7 +9,7 @@ use evener_formats::ova::Machine;
 use evener_formats::verity::Tree;
 use evener_formats::{Format, Sparse, Survey};
 use evener_keys::{KeyFolder, SigningKey};
-use evener_layout::{Disk, Firmware};
+use evener_layout::{Disk, Firmware, Stick};
 use evener_manifest::{Builder, Flags, Header, Keyset, Part, PartKind, Verity, Version, join, sha256};
 use evener_recipes::OnDisk;
 use evener_slot_table::SlotFacts;
@@ -70,15 +70,22 @@ impl Bench {
     }
 
     pub(crate) fn disk(&self) -> Sparse {
+        let (sectors, data) = (320 * 2048, Sparse::new(1 << 20));
+        Disk { sectors, firmware: self.firmware(), data }.build().unwrap()
+    }
+
+    pub(crate) fn stick(&self) -> Sparse {
+        Stick { firmware: self.firmware(), files: Vec::new() }.build().unwrap()
+    }
+
+    fn firmware(&self) -> Firmware {
         let area = self.area();
         let keyset = self.key.keyset(false).unwrap();
         let keys = Keyset::parse(&keyset).unwrap();
         let facts = SlotFacts::from(&Header::parse(&area).unwrap().verify(&keys).unwrap());
         let (parts, _) = self.parts();
         let [kernel, rootfs, loader_uefi, loader_bios] = [0, 1, 2, 3].map(|n: usize| parts[n].1.clone());
-        let firmware = Firmware { area, kernel, rootfs, loader_uefi, loader_bios, facts };
-        let (sectors, data) = (320 * 2048, Sparse::new(1 << 20));
-        Disk { sectors, firmware, data }.build().unwrap()
+        Firmware { area, kernel, rootfs, loader_uefi, loader_bios, facts }
     }
 
     pub(crate) fn file(&self, name: &str, content: &Sparse) -> PathBuf {

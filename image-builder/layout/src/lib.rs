@@ -11,7 +11,8 @@
 //!
 //! Every GUID is derived from the manifest's digest, so equal firmware gives equal
 //! disks. Two disks of one machine must therefore not both carry the same image as it is: the kernel
-//! finds its root by GUID and takes the one that appears first.
+//! finds its root by GUID and takes the one that appears first. The installer, which lays out a disk
+//! by this very code, gives it GUIDs of its own; and a [`Stick`] has others than a disk.
 #![forbid(unsafe_code)]
 
 use bytes::Bytes;
@@ -23,6 +24,9 @@ use evener_manifest::PartKind;
 use evener_slot_table::{COPIES, SlotFacts, SlotRecord, SlotState, SlotTable};
 use evener_stage2::{BOOT_CODE_BYTES, Stage2Error};
 use sha2::{Digest, Sha256};
+
+mod stick;
+pub use stick::{STICK_LABEL, Stick};
 
 /// The boot order on a fresh disk; the higher priority goes first.
 const PRIORITY_A: u8 = 3;
@@ -62,6 +66,9 @@ pub enum LayoutError {
         /// Why.
         source: FatError,
     },
+    /// The installer's partition of a stick could not be written.
+    #[error("the installer's partition")]
+    Installer(#[source] FatError),
 }
 
 /// One firmware as it lies in a slot.
@@ -104,61 +111,56 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The bytes of the whole disk.
+    /// The bytes of the whole disk as it is shipped.
     ///
     /// # Errors
     /// [`LayoutError`], naming the partition.
     pub fn build(&self) -> Result<Sparse, LayoutError> {
         let identity = self.firmware.facts.digest;
-        let map = PartitionMap::lay_out(self.sectors, derived_guid(&identity, "disk"), |role| {
-            derived_guid(&identity, role.name())
-        })
-        .map_err(|fault| LayoutError::Table { sectors: self.sectors, fault })?;
+        self.build_with(&mut |purpose| derived_guid(&identity, purpose)).map(|(disk, _)| disk)
+    }
 
-        let mut writer = Writer { disk: Sparse::new(self.sectors.saturating_mul(SECTOR as u64)), map };
-        let (code, stage2) = evener_stage2::parts(&self.firmware.loader_bios).map_err(LayoutError::Bios)?;
-        let stage2 = Bytes::copy_from_slice(stage2.bytes());
-        writer.tables(&code)?;
-        for sectors in evener_stage2::COPIES {
-            writer.put("the BIOS loader", Role::BiosBoot, sectors * SECTOR as u64, &stage2)?;
-        }
-        for role in [Role::EspA, Role::EspB] {
-            let volume = esp::volume(role, self.firmware.loader_uefi.clone());
-            let esp = volume.map_err(|source| LayoutError::Esp { role, source })?;
-            writer.embed("the volume", role, &esp)?;
-        }
-        let record = self.slot_table();
-        for copy in 0..COPIES as u64 {
-            // Each copy its own number: an updater that overwrites the oldest then knows which.
-            let record = SlotTable { seq: copy.saturating_add(1), ..record.clone() };
-            let at = copy * SECTORS_PER_MIB * SECTOR as u64;
-            writer.put("the slot table", Role::SlotTable, at, &Bytes::copy_from_slice(&record.encode()))?;
-        }
+    /// The bytes of the whole disk with the GUIDs that `guid` gives for each purpose, and where its partitions lie.
+    ///
+    /// # Errors
+    /// [`LayoutError`], naming the partition.
+    pub fn build_with(
+        &self,
+        guid: &mut impl FnMut(&str) -> Guid,
+    ) -> Result<(Sparse, PartitionMap), LayoutError> {
+        let disk = guid("disk");
+        let map = PartitionMap::lay_out(self.sectors, disk, |role| guid(role.name()))
+            .map_err(|fault| LayoutError::Table { sectors: self.sectors, fault })?;
+
+        let mut writer = Writer::new(map);
+        writer.loaders(&self.firmware)?;
+        writer.slot_table(&self.slot_table())?;
         for slot in [Slot::A, Slot::R] {
-            writer.put("the manifest", Role::Boot(slot), 0, &self.firmware.area)?;
-            for (what, kind, bytes) in self.firmware.parts() {
-                writer.part(what, kind, slot, bytes)?;
-            }
+            writer.slot(slot, &self.firmware)?;
         }
         writer.embed("the data filesystem", Role::Data, &self.data)?;
-        Ok(writer.disk)
+        Ok((writer.disk, writer.map))
     }
 
     /// The record that a fresh disk starts with.
     #[must_use]
     pub fn slot_table(&self) -> SlotTable {
         let facts = self.firmware.facts;
-        let slot = |priority| SlotRecord {
-            state: SlotState::Confirmed,
-            priority,
-            tries: 0,
-            version: facts.version,
-            digest: facts.digest,
-        };
         let mut table = SlotTable { floor: facts.floor, ..SlotTable::default() };
-        *table.slot_mut(Slot::A) = slot(PRIORITY_A);
-        *table.slot_mut(Slot::R) = slot(PRIORITY_R);
+        *table.slot_mut(Slot::A) = confirmed(&facts, PRIORITY_A);
+        *table.slot_mut(Slot::R) = confirmed(&facts, PRIORITY_R);
         table
+    }
+}
+
+/// What the table says of a slot that holds the firmware since the disk was made.
+fn confirmed(facts: &SlotFacts, priority: u8) -> SlotRecord {
+    SlotRecord {
+        state: SlotState::Confirmed,
+        priority,
+        tries: 0,
+        version: facts.version,
+        digest: facts.digest,
     }
 }
 
@@ -181,6 +183,43 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(map: PartitionMap) -> Self {
+        Self { disk: Sparse::new(map.sectors().saturating_mul(SECTOR as u64)), map }
+    }
+
+    /// Both loaders with what leads to them, and the partition tables.
+    fn loaders(&mut self, firmware: &Firmware) -> Result<(), LayoutError> {
+        let (code, stage2) = evener_stage2::parts(&firmware.loader_bios).map_err(LayoutError::Bios)?;
+        let stage2 = Bytes::copy_from_slice(stage2.bytes());
+        self.tables(&code)?;
+        for sectors in evener_stage2::COPIES {
+            self.put("the BIOS loader", Role::BiosBoot, sectors * SECTOR as u64, &stage2)?;
+        }
+        for role in [Role::EspA, Role::EspB] {
+            let volume = esp::volume(role, firmware.loader_uefi.clone());
+            let volume = volume.map_err(|source| LayoutError::Esp { role, source })?;
+            self.embed("the volume", role, &volume)?;
+        }
+        Ok(())
+    }
+
+    /// All copies of the record.
+    fn slot_table(&mut self, record: &SlotTable) -> Result<(), LayoutError> {
+        for copy in 0..COPIES as u64 {
+            // Each copy its own number: an updater that overwrites the oldest then knows which.
+            let record = SlotTable { seq: copy.saturating_add(1), ..record.clone() };
+            let at = copy * SECTORS_PER_MIB * SECTOR as u64;
+            self.put("the slot table", Role::SlotTable, at, &Bytes::copy_from_slice(&record.encode()))?;
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, slot: Slot, firmware: &Firmware) -> Result<(), LayoutError> {
+        self.put("the manifest", Role::Boot(slot), 0, &firmware.area)?;
+        let mut parts = firmware.parts().into_iter();
+        parts.try_for_each(|(what, kind, bytes)| self.part(what, kind, slot, bytes))
+    }
+
     fn tables(&mut self, code: &[u8; BOOT_CODE_BYTES]) -> Result<(), LayoutError> {
         let sectors = self.map.sectors();
         let bios_boot = self.map.get(Role::BiosBoot);

@@ -175,3 +175,67 @@ fn a_damaged_bios_loader_gets_on_no_disk() {
     disk.firmware.loader_bios = damaged.into();
     assert_eq!(disk.build().unwrap_err(), LayoutError::Bios(Stage2Error::Checksum));
 }
+
+fn stick() -> Stick {
+    Stick { firmware: disk().firmware, files: vec![("README.TXT", Bytes::from_static(b"read me"))] }
+}
+
+#[test]
+fn a_stick_starts_its_only_slot_without_being_written_to() {
+    let mut built = Built(stick().build().unwrap());
+    let table = load(&mut window(&mut built, Role::SlotTable)).table.unwrap();
+    assert_eq!(table.slot(Slot::R).state, SlotState::Confirmed);
+    for slot in [Slot::A, Slot::B] {
+        assert_eq!(table.slot(slot).state, SlotState::Empty, "slot {slot}");
+        assert!(starts_with(&mut built, Role::Boot(slot), 0, &[0; SECTOR]));
+    }
+    assert!(starts_with(
+        &mut built,
+        Role::Boot(Slot::R),
+        PartKind::Kernel.place(Slot::R).at,
+        &[0x33; SECTOR]
+    ));
+    assert!(starts_with(&mut built, Role::Root(Slot::R), 0, &[0x55; SECTOR]));
+    for role in [Role::EspA, Role::EspB] {
+        let mut volume = vec![0; 16 << 20];
+        window(&mut built, role).read(Lba(0), &mut volume).unwrap();
+        assert_eq!(evener_formats::fat16::extract(&volume, esp::LOADER_PATH).unwrap(), [0x11; 50_000]);
+    }
+}
+
+#[test]
+fn a_stick_has_its_files_where_operators_see_them() {
+    let mut built = Built(stick().build().unwrap());
+    let part = PartitionMap::read(&mut built).unwrap().installer().unwrap();
+    let mut volume = vec![0; usize::try_from(part.sectors).unwrap() * SECTOR];
+    built.read(part.start, &mut volume).unwrap();
+    assert_eq!(evener_formats::fat16::extract(&volume, "README.TXT").unwrap(), b"read me");
+    assert_eq!(&volume[0x2b..0x36], b"EVENER     ");
+}
+
+#[test]
+fn a_stick_and_a_disk_of_the_same_firmware_have_no_guid_in_common() {
+    let stick = PartitionMap::read(&mut Built(stick().build().unwrap())).unwrap();
+    let disk = PartitionMap::read(&mut Built(disk().build().unwrap())).unwrap();
+    let guids = |map: &PartitionMap| {
+        let parts = Role::ALL.into_iter().filter_map(|role| map.get(role)).chain(map.installer());
+        parts.map(|part| part.partuuid).chain([map.disk()]).collect::<Vec<_>>()
+    };
+    assert_eq!((guids(&stick).len(), guids(&disk).len()), (13, 13));
+    assert!(guids(&stick).iter().all(|guid| !guids(&disk).contains(guid)));
+}
+
+#[test]
+fn a_disk_gets_the_guids_that_it_is_given() {
+    let mut number = 0;
+    let mut guid = |_: &str| {
+        number += 1;
+        Guid([number; 16])
+    };
+    let (sparse, map) = disk().build_with(&mut guid).unwrap();
+    let found = PartitionMap::read(&mut Built(sparse)).unwrap();
+    for role in Role::ALL {
+        assert_eq!(found.get(role), map.get(role), "{role}");
+    }
+    assert_eq!((found.disk(), found.get(Role::Data).unwrap().partuuid), (Guid([1; 16]), Guid([13; 16])));
+}

@@ -18,7 +18,7 @@ use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_li
 use crate::offline::{Signer, write_unsigned};
 use crate::parts::{Ingredients, Packing, parts};
 use crate::shop::{Shop, lock, make_folder, write_whole};
-use crate::{kernel, supply, toolchain};
+use crate::{kernel, stick, supply, toolchain};
 
 /// What to build.
 #[derive(Debug)]
@@ -147,6 +147,15 @@ pub(crate) fn write_images(
             })?;
         disks.extend(files);
     }
+    if boards.iter().any(|board| board.disk.installer) {
+        let files = stick::FORMATS.map(|format| out.join(format!("evener-installer.{}", format.extension())));
+        wrote |= unless_there(shop, "installer", &stick::key(&code, firmware), &files, || {
+            let disk = stick::lay_out(firmware)?;
+            let named = files.iter().zip(stick::FORMATS);
+            named.into_iter().try_for_each(|(path, format)| stick::write(path, format, &disk))
+        })?;
+        disks.extend(files);
+    }
     if !wrote {
         shop.reporter.say("images: unchanged");
     }
@@ -204,20 +213,24 @@ pub fn write_disk(
 }
 
 fn lay_out(board: &Board, content: &DiskContent<'_>) -> Result<Sparse, RecipeError> {
-    let firmware = content.firmware;
     let disk = Disk {
         sectors: board.disk.sectors(),
-        firmware: evener_layout::Firmware {
-            area: firmware.area.clone(),
-            kernel: firmware.part(PartKind::Kernel),
-            rootfs: firmware.part(PartKind::Rootfs),
-            loader_uefi: firmware.part(PartKind::LoaderUefi),
-            loader_bios: firmware.part(PartKind::LoaderBios),
-            facts: firmware.facts,
-        },
+        firmware: in_a_slot(content.firmware),
         data: content.data.clone(),
     };
     Ok(disk.build()?)
+}
+
+/// The firmware as it lies in a slot.
+pub(crate) fn in_a_slot(firmware: &Firmware) -> evener_layout::Firmware {
+    evener_layout::Firmware {
+        area: firmware.area.clone(),
+        kernel: firmware.part(PartKind::Kernel),
+        rootfs: firmware.part(PartKind::Rootfs),
+        loader_uefi: firmware.part(PartKind::LoaderUefi),
+        loader_bios: firmware.part(PartKind::LoaderBios),
+        facts: firmware.facts,
+    }
 }
 
 fn write_format(path: &Path, format: DiskFormat, board: &Board, disk: &Sparse) -> Result<(), RecipeError> {

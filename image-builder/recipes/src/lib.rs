@@ -7,7 +7,7 @@
 //! userland, keyset ─┐                   │
 //! data ─────────────┴► rootfs + tree ───┼─► manifest, signature ─► bundle
 //! keyset ─┬► UEFI loader ───────────────┘            └──────────┬► disk ─► raw, qcow2, vhd, …
-//!         └► BIOS loader ───────────────────────────────────────┘
+//!         └► BIOS loader ───────────────────────────────────────┴► stick
 //! ```
 //!
 //! Every step is a function of its inputs and keyed by their hash: what did not change is not made
@@ -27,6 +27,7 @@ mod offline;
 mod parts;
 mod rootfs;
 mod shop;
+mod stick;
 mod supply;
 mod tool;
 mod toolchain;
@@ -40,6 +41,7 @@ pub use offline::{Signer, UNSIGNED, disks};
 pub use parts::{Ingredients, Packing, Parts, parts};
 pub use rootfs::Rootfs;
 pub use shop::{Reporter, Shop};
+pub use stick::write_stick;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ mod renew;
 mod role;
 #[cfg(any(test, feature = "ram"))]
 mod sparse;
+mod stick;
 #[cfg(any(test, feature = "ram"))]
 mod trace;
 
@@ -41,5 +42,6 @@ pub use ram::{Cut, CutDisk, DiskGone, RamDisk};
 pub use role::{Role, Slot};
 #[cfg(any(test, feature = "ram"))]
 pub use sparse::SparseDisk;
+pub use stick::{INSTALLER, INSTALLER_SECTORS};
 #[cfg(any(test, feature = "ram"))]
 pub use trace::{CutPoint, Depth, Rot, Tear, TraceDisk};

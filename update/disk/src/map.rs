@@ -6,7 +6,9 @@
 
 use crate::field::put;
 use crate::gpt::{CRC32, ENTRY, Entry, Header, NewHeader};
-use crate::{Blocks, GptError, Guid, Lba, Role, SECTOR, SECTORS_PER_MIB, TABLE_BYTES, TABLE_SECTORS, Window};
+use crate::{
+    Blocks, GptError, Guid, Lba, Role, SECTOR, SECTORS_PER_MIB, TABLE_BYTES, TABLE_SECTORS, Window, stick,
+};
 
 /// The first sector that a partition may use: behind MBR and primary table.
 const FIRST_USABLE: u64 = 34;
@@ -41,6 +43,7 @@ pub struct PartitionMap {
     disk: Guid,
     sectors: u64,
     parts: [Option<Partition>; 12],
+    pub(crate) installer: Option<Partition>,
     foreign: u32,
     source: Source,
 }
@@ -75,11 +78,14 @@ impl PartitionMap {
 
     fn read_copy<B: Blocks>(disk: &mut B, at: u64, source: Source) -> Result<Self, GptError> {
         let header = Header::read(disk, at)?;
-        let mut map =
-            Self { disk: header.disk, sectors: disk.sectors(), parts: [None; 12], foreign: 0, source };
+        let mut map = Self::empty(disk.sectors(), header.disk, source);
         header.entries(disk, |entry| map.take(&header, entry))?;
         map.check_overlap()?;
         Ok(map)
+    }
+
+    fn empty(sectors: u64, disk: Guid, source: Source) -> Self {
+        Self { disk, sectors, parts: [None; 12], installer: None, foreign: 0, source }
     }
 
     fn take(&mut self, header: &Header, entry: &Entry) -> Result<(), GptError> {
@@ -88,13 +94,17 @@ impl PartitionMap {
         }
         let role =
             Role::ALL.into_iter().find(|role| role.type_guid() == entry.kind && entry.is_named(role.name()));
-        let Some(role) = role else {
-            self.foreign = self.foreign.saturating_add(1);
-            return Ok(());
-        };
         let sectors = entry.last.saturating_sub(entry.first).saturating_add(1);
         let part = Partition { start: Lba(entry.first), sectors, partuuid: entry.unique };
-        match self.parts.get_mut(role.index()) {
+        let place = match role {
+            Some(role) => self.parts.get_mut(role.index()),
+            None if stick::is_installer(entry) => Some(&mut self.installer),
+            None => {
+                self.foreign = self.foreign.saturating_add(1);
+                return Ok(());
+            }
+        };
+        match place {
             Some(empty @ None) => *empty = Some(part),
             _ => return Err(GptError::Duplicate),
         }
@@ -102,8 +112,8 @@ impl PartitionMap {
     }
 
     fn check_overlap(&self) -> Result<(), GptError> {
-        let parts =
-            || self.parts.iter().enumerate().filter_map(|(index, part)| Some((index, part.as_ref()?)));
+        let all = || self.parts.iter().chain([&self.installer]);
+        let parts = || all().enumerate().filter_map(|(index, part)| Some((index, part.as_ref()?)));
         for (i, a) in parts() {
             for (j, b) in parts() {
                 let apart = a.start.0.saturating_add(a.sectors) <= b.start.0
@@ -127,19 +137,27 @@ impl PartitionMap {
         disk: Guid,
         mut partuuid: impl FnMut(Role) -> Guid,
     ) -> Result<Self, GptError> {
-        let mut parts = [None; 12];
-        for (role, entry) in Role::ALL.into_iter().zip(&mut parts) {
-            let start = role.start();
-            let size = match role.sectors() {
-                Some(size) => size,
-                None => data_end(sectors)
-                    .checked_sub(start.0)
-                    .filter(|size| *size > 0)
-                    .ok_or(GptError::TooSmall)?,
-            };
-            *entry = Some(Partition { start, sectors: size, partuuid: partuuid(role) });
+        let mut map = Self::fixed_parts(sectors, disk, &mut partuuid);
+        let start = Role::Data.start();
+        let size = data_end(sectors).checked_sub(start.0).filter(|size| *size > 0);
+        let size = size.ok_or(GptError::TooSmall)?;
+        map.put(Role::Data, Partition { start, sectors: size, partuuid: partuuid(Role::Data) });
+        Ok(map)
+    }
+
+    /// Every role but `data`.
+    pub(crate) fn fixed_parts(sectors: u64, disk: Guid, partuuid: &mut impl FnMut(Role) -> Guid) -> Self {
+        let mut map = Self::empty(sectors, disk, Source::New);
+        for (role, size) in Role::ALL.into_iter().filter_map(|role| Some((role, role.sectors()?))) {
+            map.put(role, Partition { start: role.start(), sectors: size, partuuid: partuuid(role) });
         }
-        Ok(Self { disk, sectors, parts, foreign: 0, source: Source::New })
+        map
+    }
+
+    fn put(&mut self, role: Role, part: Partition) {
+        if let Some(entry) = self.parts.get_mut(role.index()) {
+            *entry = Some(part);
+        }
     }
 
     /// The same table for the disk's present size, with `data` extended to the end.
@@ -162,9 +180,7 @@ impl PartitionMap {
             return Ok(None);
         }
         let mut grown = Self { sectors, source: Source::New, ..self.clone() };
-        if let Some(entry) = grown.parts.get_mut(Role::Data.index()) {
-            *entry = Some(Partition { sectors: size, ..data });
-        }
+        grown.put(Role::Data, Partition { sectors: size, ..data });
         Ok(Some(grown))
     }
 
@@ -281,6 +297,9 @@ impl PartitionMap {
             let last = part.start.0.saturating_add(part.sectors).saturating_sub(1);
             let entry = Entry::new(role.type_guid(), part.partuuid, part.start.0, last, role.name());
             put(bytes, role.index().saturating_mul(ENTRY), &entry.emit());
+        }
+        if let Some(part) = self.installer {
+            put(bytes, Role::ALL.len().saturating_mul(ENTRY), &stick::entry(part).emit());
         }
         CRC32.checksum(bytes)
     }

@@ -1,7 +1,7 @@
 //! A whole disk: partition table, slot table, slots, EFI system partitions.
 
 use anyhow::bail;
-use evener_disk::{Blocks, PartitionMap, Role, Slot, Source};
+use evener_disk::{Blocks, INSTALLER, Partition, PartitionMap, Role, Slot, Source};
 use evener_formats::esp::LOADER_PATH;
 use evener_formats::fat16::extract;
 use evener_manifest::Keyset;
@@ -54,7 +54,10 @@ pub(super) fn disk<B: Blocks>(report: &mut Report, keys: &Keyset<'_>, disk: &mut
         esp(report, &map, disk, role, &brought);
     }
     bios::loader(report, &map, disk, &brought);
-    report.leave_out("conf and data, which a unit writes itself");
+    report.leave_out(match map.installer() {
+        Some(_) => "the files on the installer's partition, which operators put there",
+        None => "conf and data, which a unit writes itself",
+    });
     report.leave_out("other files on the EFI system partitions, unused sectors");
     Ok(())
 }
@@ -87,19 +90,20 @@ fn partition_table(report: &mut Report, map: &PartitionMap) {
     if map.source() == Source::Backup {
         report.fault("partition table: the primary copy is damaged");
     }
-    for role in Role::ALL {
-        match map.get(role) {
-            Some(part) => report.item(
-                role.name(),
-                format!(
-                    "{:>4} MiB at sector {:<7} PARTUUID {}",
-                    part.sectors / 2048,
-                    part.start.0,
-                    part.partuuid
-                ),
-            ),
-            None => report.fault(format!("partition {role} is missing")),
-        }
+    let mut place = |name: &str, part: Partition| {
+        let (mebibytes, start) = (part.sectors / 2048, part.start.0);
+        report.item(name, format!("{mebibytes:>4} MiB at sector {start:<7} PARTUUID {}", part.partuuid));
+    };
+    let parts = Role::ALL.into_iter().filter_map(|role| Some((role.name(), map.get(role)?)));
+    parts.for_each(|(name, part)| place(name, part));
+    if let Some(part) = map.installer() {
+        place(INSTALLER, part);
+        report.line("a stick that installs Evener on another disk");
+    }
+    // The installer's partition is where a unit has its data.
+    let needed = |role: &Role| *role != Role::Data || map.installer().is_none();
+    for role in Role::ALL.into_iter().filter(needed).filter(|role| map.get(*role).is_none()) {
+        report.fault(format!("partition {role} is missing"));
     }
     if map.foreign() > 0 {
         report.item("others", format!("{} partitions that are not Evener's", map.foreign()));

@@ -59,6 +59,22 @@ fn a_bundle_with_more_in_it_than_its_manifest_names_is_not_verified() {
 }
 
 #[test]
+fn a_stick_is_whole_without_data_and_says_what_it_is_for() {
+    let bench = Bench::new();
+    let report = bench.inspect(&bench.file("stick.raw", &bench.stick()));
+    assert_eq!(report.faults(), [] as [String; 0]);
+    let text = report.text();
+    for words in [
+        "installer        16 MiB",
+        "a stick that installs Evener",
+        "slot A         empty",
+        "slot R         confirmed, version 3.2.1",
+    ] {
+        assert!(text.contains(words), "{words} in\n{text}");
+    }
+}
+
+#[test]
 fn disks_of_all_formats_tell_the_same() {
     let bench = Bench::new();
     let disk = bench.disk();

@@ -37,3 +37,27 @@ fn every_format_that_a_board_asks_for_is_written_and_is_the_same_disk() {
     }
     assert_eq!(digests.len(), 1);
 }
+
+#[test]
+fn boards_that_are_installed_from_a_stick_get_one_stick_between_them() {
+    let place = Place::new();
+    let shop = place.shop(false);
+    let boards = [
+        include_str!("../../../../board-support/boards/lm2200.toml"),
+        include_str!("../../../../board-support/boards/oem-x86.toml"),
+    ];
+    let boards = boards.map(|text| Board::parse(text).unwrap());
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
+    let (key, _) = keys.development().unwrap();
+    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
+    let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
+    let bundle = place.path("given.evfw");
+    write_bundle(&bundle, &firmware).unwrap();
+    let images = crate::disks(&shop, &boards, &place.path("out"), &bundle, &keyset).unwrap();
+    let sticks = images.disks.iter().filter(|path| path.to_string_lossy().contains("installer"));
+    let names: Vec<_> = sticks.filter_map(|path| path.file_name()?.to_str()).collect();
+    assert_eq!(names, ["evener-installer.raw", "evener-installer.raw.zst"]);
+    let alone = place.path("alone.raw");
+    crate::write_stick(&alone, &firmware).unwrap();
+    assert!(fs::read(alone).unwrap() == fs::read(place.path("out/evener-installer.raw")).unwrap());
+}
