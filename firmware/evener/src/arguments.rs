@@ -21,6 +21,8 @@ pub enum Job {
     Version,
     /// Administer a unit, this one or another, as these words say.
     Ctl(Vec<OsString>),
+    /// Be the installer of this stick, on these consoles.
+    Install(String, Vec<String>, Dirs),
     /// Be this service.
     Serve(Service, Dirs),
 }
@@ -54,6 +56,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>, is_pid_1: bool) -> Resul
         match word.to_str().unwrap_or_default() {
             "--version" => return Ok(Job::Version),
             "ctl" if is_first && service.is_none() => return Ok(Job::Ctl(words.collect())),
+            // init alone starts it, on a stick.
+            "installer" if is_first && service.is_none() => return installer(words, dirs),
             "--run-dir" => dirs.run = folder(words.next(), "--run-dir")?,
             "--data-dir" => dirs.data = folder(words.next(), "--data-dir")?,
             name if is_first && service.is_none() => {
@@ -66,6 +70,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>, is_pid_1: bool) -> Resul
     }
     let service = service.ok_or_else(|| UsageError("which service?".into()))?;
     Ok(Job::Serve(service, dirs))
+}
+
+fn installer(words: impl Iterator<Item = OsString>, dirs: Dirs) -> Result<Job, UsageError> {
+    let mut names = words.map(|word| word.into_string().unwrap_or_default());
+    let stick = names.next().ok_or_else(|| UsageError("which disk is the stick?".into()))?;
+    Ok(Job::Install(stick, names.collect(), dirs))
 }
 
 fn folder(value: Option<OsString>, option: &str) -> Result<PathBuf, UsageError> {
@@ -84,6 +94,7 @@ mod tests {
         Ok(match job {
             Job::Version => "version".into(),
             Job::Ctl(words) => format!("ctl {}", words.len()),
+            Job::Install(stick, consoles, _) => format!("installer {stick} {consoles:?}"),
             Job::Serve(service, dirs) => format!("{service} {} {}", dirs.run.display(), dirs.data.display()),
         })
     }
@@ -95,6 +106,8 @@ mod tests {
         assert_eq!(parsed("/sbin/init --data-dir d", false).unwrap(), "init /run/evener d");
         assert_eq!(parsed("evener --version", false).unwrap(), "version");
         assert_eq!(parsed("evener ctl --unit lb firmware", false).unwrap(), "ctl 3");
+        let installer = parsed("evener installer sdb tty0 ttyS0", false).unwrap();
+        assert_eq!(installer, "installer sdb [\"tty0\", \"ttyS0\"]");
     }
 
     #[test]
@@ -111,6 +124,7 @@ mod tests {
             ("evener proxy --run-dir", "--run-dir needs"),
             ("init net", "\"net\""),
             ("init ctl", "\"ctl\""),
+            ("evener installer", "which disk"),
         ] {
             let error = parsed(line, false).unwrap_err();
             assert!(error.0.contains(part), "{line}: {error}");

@@ -27,6 +27,15 @@ pub fn main(serve: impl FnOnce(Service, Dirs) -> ExitCode) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Job::Ctl(words)) => ExitCode::from(evener_ctl::run(words)),
+        Ok(Job::Install(stick, consoles, dirs)) => {
+            match evener_installer::run(&stick, &consoles, &dirs.run) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    let _ = writeln!(std::io::stderr(), "ERROR installer: {error:#}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Ok(Job::Serve(service, dirs)) => serve(service, dirs),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "evener: {error}\n\n{HELP}");

@@ -25,6 +25,7 @@ mod rights;
 mod salvage;
 mod socket;
 mod start;
+mod stick;
 mod storage;
 mod sysfs;
 mod told;
@@ -35,6 +36,7 @@ use crate::command_line::CommandLine;
 use crate::life::Launch;
 use crate::log::Log;
 use crate::storage::Storage;
+use crate::sysfs::Sysfs;
 use crate::told::Told;
 use crate::unit::{Sources, Unit};
 use crate::watchdogs::Watchdogs;
@@ -73,7 +75,11 @@ fn run_appliance(dirs: &Dirs) -> ! {
     randomness::gather();
     let finished = early::prepare(&dirs.run).and_then(|()| {
         let line = std::fs::read_to_string("/proc/cmdline").context("cannot read the command line")?;
-        run_unit(dirs, Some(&CommandLine::parse(&line)))
+        let line = CommandLine::parse(&line);
+        match stick::find(&Sysfs::new("/sys"), &line) {
+            Some(stick) => stick::serve(&stick, &line.consoles),
+            None => run_unit(dirs, Some(&line)),
+        }
     });
     match finished {
         Ok((finish, _watchdogs_go_on)) => {

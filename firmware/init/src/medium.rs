@@ -1,6 +1,9 @@
 //! The medium with the first configuration: any FAT or ISO 9660 volume labelled `EVENER-CFG`.
 //!
 //! It is only copied from, never written to, and unmounted at once. What the file says is control's business.
+//!
+//! A unit that was installed from a stick has the same file in `data`, where the installer put it. It counts as a medium,
+//! and goes before all others; once there is a configuration it is removed, because it may hold a password.
 
 use crate::label;
 use crate::sysfs::{BlockDevice, Sysfs};
@@ -21,13 +24,19 @@ const FILE: &str = "evener.toml";
 /// Largest file that is taken, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Copies the first configuration to `<run>/evener.toml`, if there is a medium with one. `own_disk` is not
-/// looked at.
+/// Copies the first configuration to `<run>/evener.toml`, if the installer left one in `data` or there is a medium with
+/// one. `own_disk` is not looked at otherwise.
 pub(crate) fn copy_first_configuration(
     sysfs: &Sysfs,
     own_disk: Option<&str>,
+    data: &Path,
     run: &Path,
 ) -> anyhow::Result<bool> {
+    if data.join(FILE).exists() {
+        copy_from(data, run).context("cannot take what the installer left")?;
+        tracing::info!("took the first configuration that the installer left");
+        return Ok(true);
+    }
     for device in sysfs.all()? {
         if own_disk.is_some_and(|own| is_part_of(&device, own, sysfs)) {
             continue;
@@ -49,6 +58,17 @@ pub(crate) fn copy_first_configuration(
         return Ok(true);
     }
     Ok(false)
+}
+
+/// Removes what the installer left, when the unit has a configuration.
+pub(crate) fn forget_installed(data: &Path) {
+    match fs::remove_file(data.join(FILE)) {
+        Ok(()) => tracing::info!("removed the first configuration that the installer left: it is in force"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(%error, "the first configuration that the installer left cannot be removed")
+        }
+    }
 }
 
 fn is_part_of(device: &BlockDevice, disk: &str, sysfs: &Sysfs) -> bool {
@@ -121,6 +141,20 @@ mod tests {
         let (medium, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink("/proc/cmdline", medium.path().join(FILE)).unwrap();
         assert!(copy_from(medium.path(), run.path()).is_err());
+    }
+
+    #[test]
+    fn what_the_installer_left_goes_before_any_medium_and_is_removed_once_it_is_in_force() {
+        let (data, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let sysfs = Sysfs::new(run.path().join("no-devices"));
+        assert!(copy_first_configuration(&sysfs, None, data.path(), run.path()).is_err(), "no media at all");
+        fs::write(data.path().join(FILE), "hostname = \"lb\"\n").unwrap();
+        assert!(copy_first_configuration(&sysfs, None, data.path(), run.path()).unwrap());
+        assert_eq!(fs::read_to_string(run.path().join(FILE)).unwrap(), "hostname = \"lb\"\n");
+        assert!(data.path().join(FILE).exists(), "until it is in force, each boot needs it");
+        forget_installed(data.path());
+        forget_installed(data.path());
+        assert!(!data.path().join(FILE).exists());
     }
 
     #[test]

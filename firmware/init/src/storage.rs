@@ -72,6 +72,9 @@ pub(crate) fn prepare(dirs: &Dirs, root: Option<&str>, reset: bool) -> Storage {
     warnings.extend(mounted);
     let has_configuration =
         has_configuration(&dirs.data) || own.as_ref().is_ok_and(|own| has_second_copy(own).unwrap_or(false));
+    if has_configuration {
+        medium::forget_installed(&dirs.data);
+    }
     Storage { warnings, own_disk: own.ok().map(|own| own.name), has_configuration }
 }
 
@@ -90,7 +93,7 @@ fn has_configuration(data: &Path) -> bool {
 /// Takes the first configuration from its medium. Blocking, for as long as some drive does not answer; returns what
 /// the operator must see.
 pub(crate) fn read_medium(dirs: &Dirs, own_disk: Option<&str>) -> Option<String> {
-    let taken = medium::copy_first_configuration(&Sysfs::new("/sys"), own_disk, &dirs.run);
+    let taken = medium::copy_first_configuration(&Sysfs::new("/sys"), own_disk, &dirs.data, &dirs.run);
     taken.err().map(|error| warning("The first configuration was not taken from its medium.", &error))
 }
 

@@ -4,6 +4,7 @@ use crate::announcer::{Announcer, addresses, first_password};
 use crate::banner;
 use crate::life::{Launch, Life, Word};
 use crate::log::Log;
+use crate::medium;
 use crate::rights;
 use crate::socket::Asked;
 use crate::start::{Start, WAIT_FOR_MEDIUM};
@@ -313,6 +314,10 @@ impl Unit {
 
     fn take_name(&self, from: &Sources) {
         let Some(snapshot) = from.control.borrow().clone() else { return };
+        if self.launch.confine {
+            // control publishes nothing before there is a generation on the disk.
+            medium::forget_installed(&self.launch.dirs.data);
+        }
         if self.launch.confine
             && let Err(error) = evener_sys::set_host_name(&snapshot.config.unit.hostname)
         {

@@ -3,7 +3,7 @@
 use evener_disk::{Blocks, Lba, Role, SECTOR};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where init puts the name of the partition with this role: a symbolic link to its device node, which belongs
@@ -28,6 +28,17 @@ impl FileBlocks {
     pub fn open(path: &Path, writable: bool) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).write(writable).open(path)?;
         // A block device has no length in its metadata; its end does.
+        let bytes = file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, sectors: bytes / SECTOR as u64 })
+    }
+
+    /// Opens a whole disk for writing, for nobody else meanwhile: this fails while it or a partition of it is mounted or
+    /// opened in the same way.
+    ///
+    /// # Errors
+    /// The kernel's reason.
+    pub fn open_alone(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_EXCL).open(path)?;
         let bytes = file.seek(SeekFrom::End(0))?;
         Ok(Self { file, sectors: bytes / SECTOR as u64 })
     }

@@ -1,4 +1,4 @@
-//! Growing a partition and the ext4 on it while both are in use.
+//! What the kernel is told of a disk's partitions; growing one and the ext4 on it while both are in use.
 
 use crate::disk::FileBlocks;
 use evener_disk::{Partition, SECTOR};
@@ -9,6 +9,10 @@ use std::path::Path;
 
 /// `_IO(0x12, 105)`.
 const BLKPG: libc::Ioctl = 0x1269;
+/// `_IO(0x12, 95)`.
+const BLKRRPART: libc::Ioctl = 0x125f;
+/// `_IO(0x12, 93)`.
+const BLKROSET: libc::Ioctl = 0x125d;
 const BLKPG_RESIZE_PARTITION: libc::c_int = 3;
 /// `_IOW('f', 16, __u64)`.
 const EXT4_IOC_RESIZE_FS: libc::Ioctl = 0x4008_6610;
@@ -61,6 +65,27 @@ pub fn tell_partition_size(disk: &FileBlocks, number: u16, partition: Partition)
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Has the kernel read the partition table of `disk` anew; the device nodes are there when this returns.
+///
+/// # Errors
+/// The kernel's reason, such as a partition that is in use.
+pub fn reread_partitions(disk: &FileBlocks) -> io::Result<()> {
+    // SAFETY: the request takes no argument.
+    let answer = unsafe { libc::ioctl(disk.file().as_raw_fd(), BLKRRPART) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel refuse every write to `disk` and its partitions from now on, whoever asks.
+///
+/// # Errors
+/// The kernel's reason.
+pub fn forbid_writes(disk: &FileBlocks) -> io::Result<()> {
+    let read_only: libc::c_int = 1;
+    // SAFETY: the request reads one int, which outlives the call.
+    let answer = unsafe { libc::ioctl(disk.file().as_raw_fd(), BLKROSET, &raw const read_only) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Lets the ext4 that is mounted on `target` fill `bytes`, the size of its partition. A file system that is as
 /// large already is left as it is. Returns its size in bytes before.
 ///
@@ -96,5 +121,7 @@ mod tests {
         assert!(tell_partition_size(&blocks, 1, partition).is_err());
         assert!(tell_partition_size(&blocks, 1, Partition { sectors: u64::MAX, ..partition }).is_err());
         assert!(grow_ext4(Path::new("/proc"), 1 << 20).is_err());
+        assert!(reread_partitions(&blocks).is_err());
+        assert!(forbid_writes(&blocks).is_err());
     }
 }

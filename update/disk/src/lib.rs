@@ -36,7 +36,7 @@ mod trace;
 pub use blocks::{Blocks, Lba, SECTOR, SECTORS_PER_MIB, Window};
 pub use gpt::{GptError, TABLE_BYTES, TABLE_SECTORS};
 pub use guid::Guid;
-pub use map::{Partition, PartitionMap, Source};
+pub use map::{Partition, PartitionMap, SHIPPED_SECTORS, Source};
 #[cfg(any(test, feature = "ram"))]
 pub use ram::{Cut, CutDisk, DiskGone, RamDisk};
 pub use role::{Role, Slot};

@@ -13,7 +13,7 @@ use crate::{
 /// The first sector that a partition may use: behind MBR and primary table.
 const FIRST_USABLE: u64 = 34;
 /// Size of the disk images that are shipped: 512 MiB.
-const SHIPPED_SECTORS: u64 = 512 * SECTORS_PER_MIB;
+pub const SHIPPED_SECTORS: u64 = 512 * SECTORS_PER_MIB;
 
 /// One partition of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
