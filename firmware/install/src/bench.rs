@@ -37,13 +37,19 @@ pub(crate) fn loader_bios(version: Version) -> Bytes {
     file.into()
 }
 
-/// The firmware of `version`, and its UEFI loader.
-pub(crate) fn firmware(version: Version) -> (Firmware, Bytes) {
+/// The firmware of `version`.
+pub(crate) fn firmware(version: Version) -> Firmware {
     let mut rootfs = content(version, 1, 40 * 4096);
     let tree = Tree::of(&rootfs, &[1; 32]).unwrap();
     rootfs.extend(&tree.bytes);
-    let (kernel, loader) = (content(version, 2, 100_001), content(version, 3, 5000));
-    let parts = [(PartKind::Kernel, &kernel), (PartKind::Rootfs, &rootfs), (PartKind::LoaderUefi, &loader)];
+    let (kernel, loader_uefi) = (content(version, 2, 100_001), content(version, 3, 5000));
+    let loader_bios = loader_bios(version);
+    let parts = [
+        (PartKind::Kernel, &kernel[..]),
+        (PartKind::Rootfs, &rootfs),
+        (PartKind::LoaderUefi, &loader_uefi),
+        (PartKind::LoaderBios, &loader_bios),
+    ];
     let parts = parts.map(|(kind, bytes)| Part { kind, size: bytes.len() as u64, sha256: sha256(bytes) });
     let manifest = Builder {
         version,
@@ -65,7 +71,8 @@ pub(crate) fn firmware(version: Version) -> (Firmware, Bytes) {
     let keyset = keyset();
     let keys = Keyset::parse(&keyset).unwrap();
     let facts = SlotFacts::from(&Header::parse(&area).unwrap().verify(&keys).unwrap());
-    (Firmware { area, kernel: kernel.into(), rootfs: rootfs.into(), facts }, loader.into())
+    let (kernel, rootfs, loader_uefi) = (kernel.into(), rootfs.into(), loader_uefi.into());
+    Firmware { area, kernel, rootfs, loader_uefi, loader_bios, facts }
 }
 
 pub(crate) fn on_disk(image: &Sparse) -> SparseDisk {
@@ -85,9 +92,7 @@ fn write_image(disk: &mut SparseDisk, image: &Sparse) {
 }
 
 pub(crate) fn stick() -> SparseDisk {
-    let (firmware, loader_uefi) = firmware(NEW);
-    let loader_bios = loader_bios(NEW);
-    on_disk(&Stick { loader_uefi, loader_bios, firmware, files: Vec::new() }.build().unwrap())
+    on_disk(&Stick { firmware: firmware(NEW), files: Vec::new() }.build().unwrap())
 }
 
 pub(crate) fn source() -> Source {
@@ -103,9 +108,7 @@ pub(crate) fn data() -> Sparse {
 
 /// A unit of an older version, in use: something on `conf`, on `data`, and in slot B.
 pub(crate) fn old_unit() -> SparseDisk {
-    let (firmware, loader_uefi) = firmware(OLD);
-    let loader_bios = loader_bios(OLD);
-    let disk = Disk { sectors: SECTORS, loader_uefi, loader_bios, firmware, data: data() };
+    let disk = Disk { sectors: SECTORS, firmware: firmware(OLD), data: data() };
     let mut unit = on_disk(&disk.build().unwrap());
     let map = PartitionMap::read(&mut unit).unwrap();
     let (from, to) = (map.get(Role::Boot(Slot::A)).unwrap(), map.get(Role::Boot(Slot::B)).unwrap());

@@ -306,8 +306,7 @@ impl Plan {
 
 /// The disk as the image builder would make it.
 fn disk(source: &Source, sectors: u64, data: Sparse) -> Disk {
-    let Source { loader_uefi, loader_bios, firmware, .. } = source.clone();
-    Disk { sectors, loader_uefi, loader_bios, firmware, data }
+    Disk { sectors, firmware: source.firmware.clone(), data }
 }
 
 /// Loaders, kernels and root file systems, without what says that they are there.

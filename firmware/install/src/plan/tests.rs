@@ -105,7 +105,7 @@ fn what_is_kept_is_untouched_and_the_rest_is_new() {
     assert_eq!(sector(&mut disk, Role::Boot(Slot::B), 0), [0; SECTOR]);
     let mut sector_0 = [0; SECTOR];
     disk.read(Lba(0), &mut sector_0).unwrap();
-    assert_eq!(sector_0[..8], source().loader_bios[..8]);
+    assert_eq!(sector_0[..8], source().firmware.loader_bios[..8]);
     let copies = load(&mut window(&mut disk, Role::SlotTable)).copies;
     assert!(
         copies.iter().all(|copy| matches!(copy, CopyState::Valid(seq) if *seq > 4)),
