@@ -20,6 +20,16 @@ pub fn shipped_image() -> Result<PathBuf> {
     image.canonicalize().context("the image's path")
 }
 
+/// The stick that the builder wrote.
+///
+/// # Errors
+/// When it has not been built.
+pub fn shipped_stick() -> Result<PathBuf> {
+    let stick = out().join("evener-installer.raw");
+    ensure!(stick.exists(), "{} is not there; `make image` builds it", stick.display());
+    stick.canonicalize().context("the stick's path")
+}
+
 /// Where the serial line of the unit `name` is logged.
 #[must_use]
 pub fn log_path(name: &str) -> PathBuf {

@@ -18,7 +18,7 @@ pub use api::{Answer, Api};
 pub use evener_sick::{HAND_PORT, Sickness};
 pub use firmware::TestFirmware;
 pub use hand::Hand;
-pub use image::{fresh_disk, log_path, proof_path, raw_disk, shipped_image};
+pub use image::{fresh_disk, log_path, proof_path, raw_disk, shipped_image, shipped_stick};
 pub use network::{CLIENT, GATEWAY, Network, PASSWORD, SERVERS, UNIT};
 pub use reissue::{reissued, shipped_bundle};
 pub use reloaded::{Change, has_loader, reload};

@@ -68,6 +68,7 @@ pub struct Machine {
     attachment: Option<Attachment>,
     serial: bool,
     screen: bool,
+    further: Vec<String>,
 }
 
 impl Machine {
@@ -98,6 +99,7 @@ impl Machine {
             attachment: None,
             serial: true,
             screen: true,
+            further: Vec::new(),
         }
     }
 
@@ -172,6 +174,18 @@ impl Machine {
     #[must_use]
     pub fn without_randomness(mut self) -> Self {
         self.randomness = false;
+        self
+    }
+
+    /// With another disk, from which it does not start: a raw image behind a QEMU device, such as `ide-hd,bus=ide.2`. Its
+    /// block node and its device are called `id`.
+    #[must_use]
+    pub fn other_disk(mut self, id: &str, image: &Path, device: &str, read_only: bool) -> Self {
+        let (file, mode) = (image.display(), if read_only { "on" } else { "off" });
+        let node =
+            format!("driver=raw,node-name={id},read-only={mode},file.driver=file,file.filename={file}");
+        self.further.extend(["-blockdev".to_owned(), node, "-device".to_owned()]);
+        self.further.push(format!("{device},id={id},drive={id}"));
         self
     }
 
@@ -280,6 +294,7 @@ impl Machine {
         add("-serial", if self.serial { "chardev:serial" } else { "none" }.into());
         add("-chardev", format!("socket,id=qmp,server=off,path={}", socket("qmp")?));
         add("-mon", "chardev=qmp,mode=control".into());
+        all.extend(self.further.iter().cloned());
         Ok(all)
     }
 }

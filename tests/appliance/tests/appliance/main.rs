@@ -14,6 +14,7 @@ mod downgrade;
 mod fallback_address;
 mod firmware_page;
 mod hang;
+mod installer;
 mod life;
 mod load;
 mod loader;
