@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Beginnings of the names of what is no disk, or none that a machine starts from.
 const NO_DISKS: [&str; 9] = ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd", "mtd"];
 
+/// Size in sectors, the kernel's running number, name.
+pub(crate) type Glance = (u64, u64, String);
+
 /// The tree at `/sys`, or one that stands for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sysfs(PathBuf);
@@ -21,15 +24,21 @@ impl Sysfs {
         Self(root.into())
     }
 
-    /// Names and sizes of the disks, to see whether something has come or gone.
-    pub(crate) fn glance(&self) -> Vec<(String, u64)> {
-        self.names().into_iter().filter_map(|name| Some((name.clone(), self.sectors(&name)?))).collect()
+    /// Names and sizes of the disks, to see whether something has come or gone. A disk that comes back may have the name
+    /// of the one that went; the number that the kernel counts them by is another one.
+    pub(crate) fn glance(&self) -> Vec<Glance> {
+        let names = self.names().into_iter();
+        names.filter_map(|name| Some((self.sectors(&name)?, self.number_of(&name), name))).collect()
+    }
+
+    fn number_of(&self, name: &str) -> u64 {
+        text(&self.0.join("block").join(name).join("diskseq")).parse().unwrap_or(0)
     }
 
     /// All disks, `stick` among them. What is on them is looked at by `holds`.
     pub(crate) fn disks(&self, stick: &str, holds: impl Fn(&str) -> Holds) -> Vec<Candidate> {
         let glance = self.glance().into_iter();
-        glance.map(|(name, sectors)| self.candidate(name, sectors, stick, &holds)).collect()
+        glance.map(|(sectors, _, name)| self.candidate(name, sectors, stick, &holds)).collect()
     }
 
     /// The node of the partition of `disk` with this name in the table.

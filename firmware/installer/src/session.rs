@@ -9,7 +9,9 @@ use anyhow::Context;
 use bytes::Bytes;
 use evener_disk::Guid;
 use evener_formats::Sparse;
-use evener_install::{Answer, Candidate, How, Meter, Order, Plan, Source, decimal_size, list, question};
+use evener_install::{
+    Answer, Candidate, How, Meter, NoChoice, Order, Plan, Source, decimal_size, list, question,
+};
 use evener_manifest::Keyset;
 use evener_sys::disk::FileBlocks;
 use evener_sys::{random_u64, wait_for_randomness};
@@ -23,6 +25,8 @@ const EMPTY: &str = "/usr/share/evener/data.ext4";
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Looks without a change after which the disks of a machine are taken to be complete.
 const SETTLED: u32 = 3;
+/// Looks after which a disk that is not there is given up.
+const PATIENCE: u32 = 15;
 
 /// One run of the installer.
 pub(crate) struct Session<'a> {
@@ -84,24 +88,32 @@ impl Session<'_> {
             order.disk
         ));
         let (mut before, mut same) = (sysfs.glance(), 0);
-        while same < SETTLED {
-            if let Some(Answer::List | Answer::Install { .. } | Answer::Off) =
-                self.consoles.answer(LOOK_EVERY)
-            {
-                return false;
+        for look in 1.. {
+            match self.consoles.answer(LOOK_EVERY) {
+                Some(Answer::List | Answer::Install { .. }) => return false,
+                Some(Answer::Off) => return true,
+                Some(Answer::Unclear(_) | Answer::Nothing) | None => {}
             }
             let now = sysfs.glance();
             same = if now == before { same + 1 } else { 0 };
             before = now;
-        }
-        let disks = self.disks(sysfs);
-        match order.choose(&disks, self.source.version) {
-            Ok(chosen) => disks.get(chosen.index).is_some_and(|disk| self.attempt(disk, chosen.how)),
-            Err(reason) => {
-                self.consoles.say(&format!("\nNothing was installed: {reason}.\n"));
-                false
+            if same < SETTLED {
+                continue;
+            }
+            let disks = self.disks(sysfs);
+            match order.choose(&disks, self.source.version) {
+                Ok(chosen) => {
+                    return disks.get(chosen.index).is_some_and(|disk| self.attempt(disk, chosen.how));
+                }
+                // Some controllers take their time.
+                Err(NoChoice::None(_)) if look < PATIENCE => {}
+                Err(reason) => {
+                    self.consoles.say(&format!("\nNothing was installed: {reason}.\n"));
+                    return false;
+                }
             }
         }
+        false
     }
 
     fn disks(&self, sysfs: &Sysfs) -> Vec<Candidate> {

@@ -108,6 +108,18 @@ fn a_partition_is_found_by_its_name() {
 }
 
 #[test]
+fn a_disk_that_was_exchanged_is_noticed_although_it_has_the_same_name_and_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let sysfs = tree(folder.path(), &DISKS);
+    let number = folder.path().join("block/sda/diskseq");
+    fs::write(&number, "3\n").unwrap();
+    let before = sysfs.glance();
+    assert_eq!(sysfs.glance(), before);
+    fs::write(&number, "9\n").unwrap();
+    assert_ne!(sysfs.glance(), before);
+}
+
+#[test]
 fn a_machine_without_disks_has_none() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(Sysfs::new(folder.path()).disks("sda", |_| Holds::Nothing), []);

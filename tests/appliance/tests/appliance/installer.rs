@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use evener_appliance::{BOOT_WITHIN, Network, Turn, log_path, shipped_image, shipped_stick};
+use evener_board::Board;
 use evener_disk::{PartitionMap, Role};
 use evener_lab::{Attachment, DiskFile, Machine, Unit, WebServer, config_medium, raw_copy, stick_with};
 use serde_json::json;
@@ -169,6 +170,26 @@ fn a_person_chooses_the_disk_at_screen_or_serial_port_under_a_bios() {
     bench.check_stick();
     let alone = Machine::new("installer-bios-alone", &disk, &log_path("installer-bios-alone"));
     serves_alone(alone.bios().attached(Attachment::Ide));
+}
+
+#[test]
+fn an_appliance_with_nothing_but_a_serial_port_is_installed_from_there() {
+    if !all() {
+        return;
+    }
+    let _turn = Turn::take();
+    let board = Board::parse(include_str!("../../../../board-support/boards/lm2200.toml")).unwrap();
+    let bench = Bench::new(&[("evener.toml", &Network::first_configuration(1))]);
+    let disk = bench.disk("disk.raw", 2000);
+    let machine = bench.machine("installer-lm2200").imitating(&board);
+    let unit = machine.other_disk("target", &disk, "ide-hd,bus=ide.0", false).start().unwrap();
+    unit.serial().wait_for("or with \"list\"", BOOT_WITHIN).unwrap();
+    let number = number_of_the_free_disk(&unit);
+    unit.keyboard().types(format!("{number} erase\r").as_bytes()).unwrap();
+    wait_installed(&unit);
+    bench.check_stick();
+    let alone = Machine::new("installer-lm2200-alone", &disk, &log_path("installer-lm2200-alone"));
+    serves_alone(alone.imitating(&board));
 }
 
 /// Waits until the screen shows `words`.
