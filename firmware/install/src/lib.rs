@@ -18,6 +18,7 @@ mod answer;
 #[cfg(test)]
 mod bench;
 mod candidate;
+mod numbers;
 mod order;
 mod plan;
 mod region;
@@ -26,6 +27,7 @@ mod words;
 
 pub use answer::{Answer, parse_answer};
 pub use candidate::{Bus, Candidate, Holds, How, Refusal, Unit, least_sectors, look};
+pub use numbers::Numbers;
 pub use order::{Chosen, Existing, NoChoice, Order, OrderError, Which};
 pub use plan::{InstallError, Plan, Step};
 pub use source::{Source, SourceError};

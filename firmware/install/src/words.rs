@@ -13,13 +13,13 @@ const MODEL: usize = 40;
 
 /// The disks with their numbers, and of each that is not offered why.
 #[must_use]
-pub fn list(disks: &[Candidate], version: Version) -> String {
+pub fn list(disks: &[(usize, Candidate)], version: Version) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    for (index, disk) in disks.iter().enumerate() {
+    for (number, disk) in disks {
         let refusal = disk.check().err();
         let number = match &refusal {
-            None => index.saturating_add(1).to_string(),
+            None => number.to_string(),
             Some(_) => "-".to_owned(),
         };
         let size = decimal_size(disk.sectors);
@@ -38,7 +38,7 @@ pub fn list(disks: &[Candidate], version: Version) -> String {
             text.push_str("        its configuration can be kept\n");
         }
     }
-    if disks.iter().all(|disk| disk.check().is_err()) {
+    if disks.iter().all(|(_, disk)| disk.check().is_err()) {
         text.push_str("\n  There is no disk here that Evener can be installed on.\n");
     }
     text

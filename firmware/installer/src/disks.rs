@@ -36,9 +36,12 @@ impl Sysfs {
     }
 
     /// All disks, `stick` among them. What is on them is looked at by `holds`.
-    pub(crate) fn disks(&self, stick: &str, holds: impl Fn(&str) -> Holds) -> Vec<Candidate> {
-        let glance = self.glance().into_iter();
-        glance.map(|(sectors, _, name)| self.candidate(name, sectors, stick, &holds)).collect()
+    pub(crate) fn disks(&self, stick: &str, holds: impl Fn(&str) -> Holds) -> Vec<(Glance, Candidate)> {
+        let candidate = |glance: Glance| {
+            let (sectors, _, name) = glance.clone();
+            (glance, self.candidate(name, sectors, stick, &holds))
+        };
+        self.glance().into_iter().map(candidate).collect()
     }
 
     /// The node of the partition of `disk` with this name in the table.

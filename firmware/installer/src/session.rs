@@ -2,7 +2,7 @@
 
 use crate::blocks::Disk;
 use crate::consoles::Consoles;
-use crate::disks::{self, Sysfs};
+use crate::disks::{self, Glance, Sysfs};
 use crate::files::{FIRST, Given};
 use crate::{device, first};
 use anyhow::Context;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use evener_disk::Guid;
 use evener_formats::Sparse;
 use evener_install::{
-    Answer, Candidate, How, Meter, NoChoice, Order, Plan, Source, decimal_size, list, question,
+    Answer, Candidate, How, Meter, NoChoice, Numbers, Order, Plan, Source, decimal_size, list, question,
 };
 use evener_manifest::Keyset;
 use evener_sys::disk::FileBlocks;
@@ -59,11 +59,11 @@ impl Session<'_> {
         {
             return;
         }
-        let (mut shown, mut disks) = (None, Vec::new());
+        let (mut shown, mut disks, mut numbers) = (None, Vec::new(), Numbers::default());
         loop {
             let glance = sysfs.glance();
             if shown.as_ref() != Some(&glance) {
-                disks = self.show(&sysfs);
+                disks = self.show(&sysfs, &mut numbers);
                 shown = Some(glance);
             }
             match self.consoles.answer(LOOK_EVERY) {
@@ -100,7 +100,7 @@ impl Session<'_> {
             if same < SETTLED {
                 continue;
             }
-            let disks = self.disks(sysfs);
+            let disks: Vec<_> = self.disks(sysfs).into_iter().map(|(_, disk)| disk).collect();
             match order.choose(&disks, self.source.version) {
                 Ok(chosen) => {
                     return disks.get(chosen.index).is_some_and(|disk| self.attempt(disk, chosen.how));
@@ -116,20 +116,22 @@ impl Session<'_> {
         false
     }
 
-    fn disks(&self, sysfs: &Sysfs) -> Vec<Candidate> {
+    fn disks(&self, sysfs: &Sysfs) -> Vec<(Glance, Candidate)> {
         sysfs.disks(self.stick, disks::holds)
     }
 
-    fn show(&self, sysfs: &Sysfs) -> Vec<Candidate> {
-        let disks = self.disks(sysfs);
+    /// Shows the list and asks; gives what it shows.
+    fn show(&self, sysfs: &Sysfs, numbers: &mut Numbers<Glance>) -> Vec<(usize, Candidate)> {
+        let disks = self.disks(sysfs).into_iter();
+        let disks: Vec<_> = disks.map(|(glance, disk)| (numbers.of(glance), disk)).collect();
         let version = self.source.version;
         self.consoles.say(&format!("\nDisks of this machine:\n\n{}\n{}", list(&disks, version), question()));
         disks
     }
 
-    fn chosen(&self, disks: &[Candidate], number: usize, how: How) -> bool {
-        match number.checked_sub(1).and_then(|index| disks.get(index)) {
-            Some(disk) => self.attempt(disk, how),
+    fn chosen(&self, disks: &[(usize, Candidate)], number: usize, how: How) -> bool {
+        match disks.iter().find(|(known, _)| *known == number) {
+            Some((_, disk)) => self.attempt(disk, how),
             None => {
                 self.consoles.say(&format!("\nThere is no disk {number} in the list.\n"));
                 false
@@ -182,7 +184,8 @@ impl Session<'_> {
     /// Everything that can be checked before the first write.
     fn prepare(&self, seen: &Candidate, how: How) -> anyhow::Result<(Disk, Plan)> {
         let now = self.disks(&Sysfs::new("/sys"));
-        let now = now.iter().find(|disk| disk.name == seen.name).context("it is gone")?;
+        let now =
+            now.iter().map(|(_, disk)| disk).find(|disk| disk.name == seen.name).context("it is gone")?;
         anyhow::ensure!(now == seen, "it is not what it was when it was listed");
         now.permits(how, self.source.version)?;
         let path = device(&seen.name);

@@ -2,8 +2,8 @@ use super::*;
 use crate::bench::{NEW, candidate, unit};
 use crate::{Answer, Holds, Unit, parse_answer};
 
-fn disks() -> Vec<Candidate> {
-    vec![
+fn disks() -> Vec<(usize, Candidate)> {
+    let disks = vec![
         Candidate { is_own: true, removable: true, ..candidate("sda", Holds::Stick) },
         candidate("sdb", Holds::Nothing),
         Candidate { sectors: 9000, ..candidate("sdc", Holds::Nothing) },
@@ -15,7 +15,8 @@ fn disks() -> Vec<Candidate> {
             ..candidate("sde", Holds::Other("data"))
         },
         Candidate { model: String::new(), serial: String::new(), ..candidate("sdf", Holds::Nothing) },
-    ]
+    ];
+    (1..).zip(disks).collect()
 }
 
 #[test]

@@ -63,11 +63,16 @@ const DISKS: [(&str, &[(&str, &str)]); 8] = [
     ("virtual/block/sdz", &[("size", "0")]),
 ];
 
+/// The disks of a machine that was started from `sdb`.
+fn candidates(sysfs: &Sysfs, holds: impl Fn(&str) -> Holds) -> Vec<Candidate> {
+    sysfs.disks("sdb", holds).into_iter().map(|(_, disk)| disk).collect()
+}
+
 #[test]
 fn disks_are_listed_with_what_tells_them_apart() {
     let folder = tempfile::tempdir().unwrap();
     let sysfs = tree(folder.path(), &DISKS);
-    let disks = sysfs.disks("sdb", |_| Holds::Nothing);
+    let disks = candidates(&sysfs, |_| Holds::Nothing);
     let told: Vec<_> = disks
         .iter()
         .map(|disk| (disk.name.as_str(), disk.sectors, disk.model.as_str(), disk.serial.as_str(), disk.bus))
@@ -88,7 +93,7 @@ fn disks_are_listed_with_what_tells_them_apart() {
 #[test]
 fn the_own_stick_is_known_by_its_name_and_not_looked_at() {
     let folder = tempfile::tempdir().unwrap();
-    let disks = tree(folder.path(), &DISKS).disks("sdb", |name| {
+    let disks = candidates(&tree(folder.path(), &DISKS), |name| {
         assert_ne!(name, "sdb");
         Holds::Nothing
     });
