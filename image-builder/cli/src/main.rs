@@ -162,7 +162,7 @@ fn tell(images: &Images) -> anyhow::Result<()> {
     for (part, bytes) in &images.sizes {
         say::line(&format!("{part:<12} {bytes:>10} bytes"));
     }
-    for path in images.disks.iter().chain(&images.documents).chain([&images.bundle]) {
+    for path in images.disks.iter().chain(&images.stick).chain(&images.documents).chain([&images.bundle]) {
         let about = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
         say::line(&format!("{:<12} {:>10} bytes  {}", "wrote", about.len(), path.display()));
     }

@@ -18,7 +18,7 @@ use crate::firmware::{Firmware, Policy, Statement, TEMPLATE_CONSOLES, command_li
 use crate::offline::{Signer, write_unsigned};
 use crate::parts::{Ingredients, Packing, parts};
 use crate::shop::{Shop, lock, make_folder, write_whole};
-use crate::{kernel, stick, supply, toolchain};
+use crate::{kernel, supply, toolchain};
 
 /// What to build.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub struct Images {
     pub bundle: PathBuf,
     /// The disk images.
     pub disks: Vec<PathBuf>,
+    /// The stick that installs the firmware, if one of the boards is installed so.
+    pub stick: Vec<PathBuf>,
     /// Bill of materials and licence list; none for a firmware that was built elsewhere.
     pub documents: Vec<PathBuf>,
     /// Sizes of the parts in bytes, by name.
@@ -132,7 +134,7 @@ pub(crate) fn write_images(
     let mut wrote = unless_there(shop, "bundle", &bundle_key, slice::from_ref(&bundle), || {
         write_bundle(&bundle, firmware)
     })?;
-    let mut disks = Vec::new();
+    let (mut disks, mut stick) = (Vec::new(), Vec::new());
     for board in boards {
         let path = |format: &DiskFormat| out.join(format!("evener-{}.{format}", board.name));
         let files: Vec<PathBuf> = board.disk.formats.iter().map(path).collect();
@@ -148,18 +150,19 @@ pub(crate) fn write_images(
         disks.extend(files);
     }
     if boards.iter().any(|board| board.disk.installer) {
-        let files = stick::FORMATS.map(|format| out.join(format!("evener-installer.{}", format.extension())));
-        wrote |= unless_there(shop, "installer", &stick::key(&code, firmware), &files, || {
-            let disk = stick::lay_out(firmware)?;
-            let named = files.iter().zip(stick::FORMATS);
-            named.into_iter().try_for_each(|(path, format)| stick::write(path, format, &disk))
+        let files =
+            crate::stick::FORMATS.map(|format| out.join(format!("evener-installer.{}", format.extension())));
+        wrote |= unless_there(shop, "installer", &crate::stick::key(&code, firmware), &files, || {
+            let disk = crate::stick::lay_out(firmware)?;
+            let named = files.iter().zip(crate::stick::FORMATS);
+            named.into_iter().try_for_each(|(path, format)| crate::stick::write(path, format, &disk))
         })?;
-        disks.extend(files);
+        stick.extend(files);
     }
     if !wrote {
         shop.reporter.say("images: unchanged");
     }
-    Ok(Images { bundle, disks, documents: Vec::new(), sizes: sizes(&firmware.parts) })
+    Ok(Images { bundle, disks, stick, documents: Vec::new(), sizes: sizes(&firmware.parts) })
 }
 
 /// Has `write` make `files`, unless they are there as it last made them from what `key` stands for. Whether it had to.

@@ -41,7 +41,6 @@ pub use offline::{Signer, UNSIGNED, disks};
 pub use parts::{Ingredients, Packing, Parts, parts};
 pub use rootfs::Rootfs;
 pub use shop::{Reporter, Shop};
-pub use stick::write_stick;
 
 #[cfg(test)]
 mod tests;

@@ -55,7 +55,13 @@ pub(crate) fn write_unsigned(
         key.id(),
         hex(&sha256(&manifest)),
     ));
-    Ok(Images { bundle: path, disks: Vec::new(), documents: Vec::new(), sizes: sizes(&listed) })
+    Ok(Images {
+        bundle: path,
+        disks: Vec::new(),
+        stick: Vec::new(),
+        documents: Vec::new(),
+        sizes: sizes(&listed),
+    })
 }
 
 /// Lays out the disks of a firmware from its signed bundle, and puts the bundle beside them.

@@ -20,14 +20,6 @@ pub(crate) const FORMATS: [Format; 2] = [Format::Raw, Format::RawZst];
 /// What an operator finds on the stick. Windows knows no other line ends everywhere.
 const README: &str = include_str!("stick-readme.txt");
 
-/// Writes a stick as a raw file; whole or not at all.
-///
-/// # Errors
-/// [`RecipeError`] of laying out or writing.
-pub fn write_stick(path: &Path, firmware: &Firmware) -> Result<(), RecipeError> {
-    write(path, Format::Raw, &lay_out(firmware)?)
-}
-
 pub(crate) fn lay_out(firmware: &Firmware) -> Result<Sparse, RecipeError> {
     let stick = Stick { firmware: in_a_slot(firmware), files: vec![("README.TXT", readme())] };
     Ok(stick.build()?)

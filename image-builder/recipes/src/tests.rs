@@ -276,9 +276,11 @@ fn unchanged_images_are_left_alone_and_changed_ones_written_again() {
     let said = || place.listener.0.borrow_mut().drain(..).collect::<Vec<_>>().join(" ");
 
     let images = write();
+    let written = ["evener-1.0.0.evfw", "evener-qemu.raw, evener-qemu.qcow2"];
+    let stick = "evener-installer.raw, evener-installer.raw.zst";
     assert_eq!(
         said(),
-        "images: writing evener-1.0.0.evfw images: writing evener-qemu.raw, evener-qemu.qcow2"
+        format!("images: writing {} images: writing {} images: writing {stick}", written[0], written[1])
     );
     assert_eq!(images.bundle.file_name().unwrap(), "evener-1.0.0.evfw");
     let start = || {
