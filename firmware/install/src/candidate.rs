@@ -181,7 +181,7 @@ pub fn least_sectors() -> u64 {
 }
 
 impl Candidate {
-    /// Why this disk must not be written to, whatever was answered. Nothing else is checked after this.
+    /// Whether this disk may be written to at all, whatever was answered.
     ///
     /// # Errors
     /// [`Refusal`].

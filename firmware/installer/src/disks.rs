@@ -121,8 +121,9 @@ fn text(path: &Path) -> String {
 /// Maker and model; every ATA disk has the maker "ATA".
 fn model(folder: &Path) -> String {
     let (vendor, model) = (text(&folder.join("device/vendor")), text(&folder.join("device/model")));
-    // That of a virtio disk is a number.
-    let vendor = if vendor == "ATA" || vendor.starts_with("0x") { String::new() } else { vendor };
+    // That of a virtio disk is a number, and some makers say who they are twice.
+    let says_nothing = vendor == "ATA" || vendor.starts_with("0x") || model.starts_with(&vendor);
+    let vendor = if says_nothing { String::new() } else { vendor };
     let name = text(&folder.join("device/name"));
     [vendor, model, name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -28,6 +28,8 @@ const SETTLED: u32 = 3;
 /// Looks after which a disk that is not there is given up.
 const PATIENCE: u32 = 15;
 
+const OFF: &str = "\nSwitching off. Nothing more is written.\n";
+
 /// One run of the installer.
 pub(crate) struct Session<'a> {
     /// The kernel's name of the disk it was started from.
@@ -74,7 +76,7 @@ impl Session<'_> {
                     shown = None;
                 }
                 Some(Answer::List) => shown = None,
-                Some(Answer::Off) => return self.consoles.say("\nSwitching off. Nothing more is written.\n"),
+                Some(Answer::Off) => return self.consoles.say(OFF),
                 Some(Answer::Unclear(words)) => self.consoles.say(&format!("\n{words}\n\n{}", question())),
                 Some(Answer::Nothing) | None => {}
             }
@@ -91,7 +93,10 @@ impl Session<'_> {
         for look in 1.. {
             match self.consoles.answer(LOOK_EVERY) {
                 Some(Answer::List | Answer::Install { .. }) => return false,
-                Some(Answer::Off) => return true,
+                Some(Answer::Off) => {
+                    self.consoles.say(OFF);
+                    return true;
+                }
                 Some(Answer::Unclear(_) | Answer::Nothing) | None => {}
             }
             let now = sysfs.glance();

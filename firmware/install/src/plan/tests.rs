@@ -114,6 +114,17 @@ fn what_is_kept_is_untouched_and_the_rest_is_new() {
 }
 
 #[test]
+fn a_unit_with_a_damaged_partition_table_is_kept_and_its_table_is_whole_again() {
+    let mut disk = old_unit();
+    disk.write(Lba(1), &[0; SECTOR]).unwrap();
+    let plan = Plan::keep(&source(), &mut disk).unwrap();
+    carry_out(plan, &mut disk).unwrap();
+    let map = PartitionMap::read(&mut disk).unwrap();
+    assert_eq!((map.source(), startable(&disk).len()), (Table::Primary, 2));
+    assert_eq!(sector(&mut disk, Role::Data, 4000), [0xc0; SECTOR]);
+}
+
+#[test]
 fn the_floor_of_a_unit_that_is_kept_never_goes_down() {
     for (floor, expected) in [(Version([0; 4]), FLOOR), (OLD, OLD)] {
         let mut disk = old_unit();
