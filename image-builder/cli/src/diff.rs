@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use evener_disk::{PartitionMap, Role, SECTOR};
+use evener_disk::{INSTALLER, PartitionMap, Role, SECTOR};
 use evener_formats::{Disk, bundle};
 use evener_keys::PublicKey;
 use evener_manifest::PartKind;
@@ -116,16 +116,18 @@ fn disks(paths: [&Path; 2], keys: &[PublicKey]) -> anyhow::Result<Vec<String>> {
     };
     lines.extend(in_words([&inspect::file(paths[0], keys)?, &inspect::file(paths[1], keys)?]));
     let mut inside: Vec<Range<u64>> = Vec::new();
-    for role in Role::ALL {
-        let places = [first, second].map(|map| {
-            map.get(role).map(|part| {
+    let of_role = |role: Role| (role.name(), [first.get(role), second.get(role)]);
+    let installer = (INSTALLER, [first.installer(), second.installer()]);
+    for (name, parts) in Role::ALL.into_iter().map(of_role).chain([installer]) {
+        let places = parts.map(|part| {
+            part.map(|part| {
                 let start = part.start.0.saturating_mul(SECTOR as u64);
                 start..start.saturating_add(part.sectors.saturating_mul(SECTOR as u64))
             })
         });
         if let [Some(one), Some(other)] = places {
             inside.extend([one.clone(), other.clone()]);
-            lines.extend(content(role.name(), &mut files, &[one, other])?);
+            lines.extend(content(name, &mut files, &[one, other])?);
         }
     }
     inside.sort_by_key(|range| range.start);

@@ -52,6 +52,17 @@ fn another_firmware_on_a_disk_is_told_by_version_and_digest() {
 }
 
 #[test]
+fn a_file_on_one_of_two_sticks_is_told_with_the_installers_partition() {
+    let bench = Bench::new();
+    let (one, other) = (bench.file("a.raw", &bench.stick()), bench.file("b.raw", &bench.stick()));
+    assert_eq!(lines(&bench, &one, &other), [] as [String; 0]);
+    let map = PartitionMap::read(&mut DiskFile::raw(&one).unwrap()).unwrap();
+    bench.flip(&other, map.installer().unwrap().start.0 * 512 + 70_000);
+    let told = lines(&bench, &one, &other).join("\n");
+    assert!(told.starts_with("installer: first difference at byte 70000"), "{told}");
+}
+
+#[test]
 fn a_byte_that_differs_is_told_with_its_partition_and_its_place_there() {
     let bench = Bench::new();
     let disk = bench.disk();
