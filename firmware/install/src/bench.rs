@@ -64,6 +64,7 @@ pub(crate) fn firmware(version: Version) -> Firmware {
         template: "root=/dev/dm-0 a={slot} b={root} evener.handoff={handoff}"
             .replace("{root}", "PARTUUID={root}"),
         notes: None,
+        toolchain: None,
         config_format: 1,
     };
     let manifest = manifest.emit().unwrap();
