@@ -10,6 +10,7 @@ pub mod disk;
 mod inherited;
 pub mod mount;
 mod name;
+pub mod offload;
 pub mod packet;
 pub mod power;
 pub mod process;
