@@ -55,6 +55,7 @@ pub(crate) fn firmware_of_this_run() -> FirmwareKind {
 /// is changed to one that can.
 pub(crate) fn disk_devices(board: &mut Qemu, attachment: Option<Attachment>, node: &str) -> Vec<String> {
     let Some(attachment) = attachment else { return vec![board.disk_device(node)] };
+    board.controller = None;
     if let Some(machine) = attachment.machine() {
         machine.clone_into(&mut board.machine);
     }

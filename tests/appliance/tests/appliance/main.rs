@@ -7,6 +7,7 @@
 
 mod below_floor;
 mod bios;
+mod boards;
 mod browser;
 mod corruption;
 mod damaged_data;
