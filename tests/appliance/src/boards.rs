@@ -91,16 +91,25 @@ impl BoardImage {
     /// # Errors
     /// When the file has not been built, or cannot be opened as what it is.
     pub fn machine(&self, name: &str, folder: &Path) -> Result<Machine> {
-        let disk = self.disk(folder)?;
-        let machine = Machine::new(name, &disk, &log_path(name)).imitating(&self.board);
-        let machine = machine.started_by(self.firmware);
-        Ok(match self.other_controller() {
-            Some(attachment) => machine.attached(attachment),
-            None => machine,
-        })
+        Ok(self.machine_with(name, &self.disk(folder)?))
     }
 
-    fn disk(&self, folder: &Path) -> Result<PathBuf> {
+    /// The same with a disk that is there already.
+    #[must_use]
+    pub fn machine_with(&self, name: &str, disk: &Path) -> Machine {
+        let machine = Machine::new(name, disk, &log_path(name)).imitating(&self.board);
+        let machine = machine.started_by(self.firmware);
+        match self.other_controller() {
+            Some(attachment) => machine.attached(attachment),
+            None => machine,
+        }
+    }
+
+    /// A disk in `folder` that begins as the file.
+    ///
+    /// # Errors
+    /// As [`machine`](Self::machine).
+    pub fn disk(&self, folder: &Path) -> Result<PathBuf> {
         let file = out().join(format!("evener-{}.{}", self.board.name, self.format.extension()));
         ensure!(file.exists(), "{} is not there; `make image BOARD=all` builds it", file.display());
         // QEMU opens the very file, but for the two that are a file within another.

@@ -1,7 +1,8 @@
 //! The disk of the firmware in every format: how large, how long it takes, and whether it is the same bytes again.
 //!
 //! The source is the disk that `make image` wrote. The second writing starts from another format of the first, so that
-//! *identical* also says that nothing of the way a disk was described gets into the file.
+//! *identical* also says that nothing of the way a disk was described gets into the file. Whether a format *boots* is from
+//! the last `make prove`, while the code that it was about is the same.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,8 +15,9 @@ use evener_appliance::shipped_image;
 use evener_formats::ova::Machine;
 use evener_formats::{AnyDisk, Format, Survey};
 use evener_recipes::OnDisk;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::proof;
 use crate::report::{Report, Row};
 
 /// Measures and reports.
@@ -41,13 +43,19 @@ pub fn run() -> Result<()> {
                 .figure("bytes", json!(about.len()))
                 .figure("allocated_bytes", json!(about.blocks().saturating_mul(512)))
                 .figure("seconds_to_write", json!(seconds))
-                .figure("identical_twice", json!(same(&first, &second)?)),
+                .figure("identical_twice", json!(same(&first, &second)?))
+                .figure("boots", boots(format)),
         );
         for path in [first, second] {
             std::fs::remove_file(path)?;
         }
     }
     Report::new("images", rows).publish()
+}
+
+/// Whether the last proof booted every file of this format; `None` when the code that it was about has changed since.
+fn boots(format: Format) -> Option<Value> {
+    proof::figure("boards", "boots")?.get(format.extension()).cloned()
 }
 
 /// Writes a disk in another format, to stable storage.

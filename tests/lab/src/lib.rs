@@ -56,6 +56,6 @@ pub use serial::{Line, Serial};
 pub use stream::{Listener, Stream};
 pub use switch::Switch;
 pub use tap::{Seen, Tap};
-pub use unit::Unit;
+pub use unit::{Unit, Written};
 pub use volatile::{Counts, Loss, Moment, VolatileDisk};
 pub use web::WebServer;

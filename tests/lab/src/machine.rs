@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
 use crate::switch::Switch;
-use crate::unit::Unit;
+use crate::unit::{DISK, Unit};
 use crate::volatile::VolatileDisk;
 
 /// The board that the tests imitate.
@@ -255,10 +255,11 @@ impl Machine {
         if !self.randomness {
             take_out_randomness(&mut board.qemu.extra)?;
         }
-        let disk_devices = disk_devices(&mut board.qemu, self.attachment, "disk");
+        let disk_devices = disk_devices(&mut board.qemu, self.attachment, DISK);
         let mut all = board.qemu.arguments();
         let mut add = |name: &str, value: String| all.extend([name.to_owned(), value]);
-        add("-name", self.name.clone());
+        // Threads with names: whoever wants to know what the unit's processors have used finds theirs.
+        add("-name", format!("{},debug-threads=on", self.name));
         // Never KVM: where it is offered inside a virtual machine it often does not work.
         add("-accel", "tcg".into());
         add("-display", "none".into());

@@ -17,7 +17,7 @@ use evener_lab::http::{Connection, Request, Response};
 use evener_lab::{Host, Random, Switch, Unit, WebServer, config_medium};
 use serde_json::{Value, json};
 
-use crate::{SERVICE, all, ask};
+use crate::{SERVICE, all, ask, ask_shortly};
 
 /// What the unit is updated to.
 const NEW: &str = "0.8.0";
@@ -27,8 +27,6 @@ const SERVE_WITHIN: Duration = Duration::from_secs(300);
 const REBOOT_WITHIN: Duration = Duration::from_secs(240);
 /// Five minutes is what a trial may take.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(330);
-/// How long one connection may take to open: what comes back late is asked for again.
-const TRY_FOR: Duration = Duration::from_millis(100);
 
 /// What became of one.
 #[derive(Clone, Copy, Debug)]
@@ -126,12 +124,8 @@ fn large() -> Vec<u8> {
 fn first_byte(unit: &Unit, client: &Host) -> Result<f64> {
     let deadline = Instant::now() + SERVE_WITHIN;
     loop {
-        let answered = client.connect_within(SERVICE, TRY_FOR).and_then(|mut stream| {
-            stream.set_limit(Duration::from_secs(5));
-            Connection::new(stream).exchange(&Request::new("GET", "shop", "/"))
-        });
-        match answered {
-            Ok(answer) if answer.status == 200 => return Ok(unit.started().elapsed().as_secs_f64()),
+        match ask_shortly(client) {
+            Ok(_) => return Ok(unit.started().elapsed().as_secs_f64()),
             other if Instant::now() > deadline || !unit.is_on() => {
                 // What the unit said last tells more than that it said nothing to us.
                 unit.serial().wait_for("no unit says this", Duration::ZERO)?;
