@@ -126,12 +126,14 @@ fn first_byte(unit: &Unit, client: &Host) -> Result<f64> {
     loop {
         match ask_shortly(client) {
             Ok(_) => return Ok(unit.started().elapsed().as_secs_f64()),
-            other if Instant::now() > deadline || !unit.is_on() => {
+            Err(error) if Instant::now() > deadline || !unit.is_on() => {
                 // What the unit said last tells more than that it said nothing to us.
-                unit.serial().wait_for("no unit says this", Duration::ZERO)?;
-                bail!("it does not serve: {other:?}");
+                let said = unit.serial().lines();
+                let last: Vec<&str> =
+                    said.iter().rev().take(20).rev().map(|line| line.text.as_str()).collect();
+                bail!("it does not serve: {error:#}; its last lines were\n{}", last.join("\n"));
             }
-            _ => std::thread::sleep(Duration::from_millis(10)),
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
 }
