@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "this crate is where the unsafe faces of the kernel are made safe")]
 
 pub mod clock;
+pub mod console;
 pub mod device;
 pub mod disk;
 mod inherited;
