@@ -1,5 +1,5 @@
-//! What matters on the LM2200's class beside that it boots: how much an idle unit writes to its flash module, and that a
-//! console on which bytes arrive while it boots costs it nothing. Measured on the board's imitation, which has 1 GiB of
+//! What matters on the LM2200's class beside that it boots: how much an idle unit writes to its flash module, and what a
+//! console on which bytes arrive while it boots costs it. Measured on the board's imitation, which has 1 GiB of
 //! memory, an IDE disk, four ports, no screen.
 //!
 //! `make test` watches for a minute and boots once with bytes and once without; `make prove` (`EVENER_PROVE=all`) watches
@@ -97,9 +97,11 @@ struct Boot {
 }
 
 #[test]
-fn bytes_that_arrive_at_the_console_change_neither_boot_time_nor_load() {
+fn bytes_that_arrive_at_the_console_make_no_boot_slower_and_are_only_dropped() {
     /// What two boots of the same disk may differ by on a busy machine, in seconds.
     const DIFFER: f64 = 4.0;
+    /// A tenth of two processors: to read the bytes and drop them takes less under emulation, to echo them more.
+    const TENTH: f64 = 12.0;
     let _turn = Turn::take();
     let folder = tempfile::tempdir().unwrap();
     let network = Network::new().unwrap();
@@ -123,7 +125,7 @@ fn bytes_that_arrive_at_the_console_change_neither_boot_time_nor_load() {
         leave("console", &figures);
     }
     assert!(noisy.first_byte < quiet.first_byte + DIFFER, "{noisy:?}, and {quiet:?} without the bytes");
-    assert!(noisy.processor < quiet.processor + DIFFER, "{noisy:?}, and {quiet:?} without the bytes");
+    assert!(noisy.processor < quiet.processor + TENTH, "{noisy:?}, and {quiet:?} without the bytes");
 }
 
 /// A disk on which a unit has been configured and switched off in order.
