@@ -12,8 +12,11 @@ use crate::field;
 const MACHINES: [&str; 2] = ["pc", "q35"];
 /// Disks. `ide-hd` hangs on what the machine has: IDE in `pc`, AHCI in `q35`.
 const DISKS: [&str; 5] = ["ide-hd", "nvme", "scsi-hd", "usb-storage", "virtio-blk-pci"];
-/// Controllers that a disk needs and no machine has by itself. Not `mptsas1068`: its driver starts it, and sees no disk.
-const CONTROLLERS: [&str; 5] = ["megasas-gen2", "pvscsi", "qemu-xhci", "usb-ehci", "virtio-scsi-pci"];
+/// Controllers that a disk needs and no machine has by itself.
+const CONTROLLERS: [&str; 6] =
+    ["megasas-gen2", "mptsas1068", "pvscsi", "qemu-xhci", "usb-ehci", "virtio-scsi-pci"];
+/// The one of them that is SAS.
+const SAS: &str = "mptsas1068";
 /// Network ports.
 const NICS: [&str; 4] = ["e1000", "e1000e", "virtio-net-pci", "vmxnet3"];
 /// Ports whose segmentation offload QEMU 7.2 does wrongly.
@@ -77,6 +80,8 @@ impl Qemu {
     pub fn disk_device(&self, node: &str) -> String {
         // A controller without a name of its own offers its bus under the bus's: "scsi.0" or "usb-bus.0".
         let place = match self.disk.as_str() {
+            // On SAS a disk's name is its address; QEMU gives it none, and Linux passes over address 0.
+            "scsi-hd" if self.controller.as_deref() == Some(SAS) => ",bus=scsi.0,wwn=0x3000000000000001",
             "scsi-hd" => ",bus=scsi.0",
             "usb-storage" => ",bus=usb-bus.0",
             // No controller by NVMe's rules is without a serial number, and QEMU starts none.
@@ -125,8 +130,8 @@ fn nic<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::Board;
     use crate::tests::{QEMU, board};
+    use crate::{Board, Qemu};
 
     #[test]
     fn the_arguments_imitate_the_board() {
@@ -158,6 +163,8 @@ mod tests {
         let board = board("vmware");
         assert!(board.qemu.arguments().join(" ").contains("-device pvscsi"));
         assert_eq!(board.qemu.disk_device("d"), "scsi-hd,bus=scsi.0,drive=d,bootindex=1");
+        let sas = Qemu { controller: Some("mptsas1068".into()), ..board.qemu };
+        assert_eq!(sas.disk_device("d"), "scsi-hd,bus=scsi.0,wwn=0x3000000000000001,drive=d,bootindex=1");
     }
 
     #[test]

@@ -261,13 +261,16 @@ fn unit(lines: &mut Vec<String>, old: &Unit, new: &Unit) {
 }
 
 fn interface(object: &mut Object<'_>, old: &Interface, new: &Interface) {
-    let Interface { name: _, ipv4, mtu } = new;
+    let Interface { name: _, ipv4, mtu, segmentation_offload } = new;
     object.value("IPv4", &old.ipv4, ipv4, |setup| match setup {
         Ipv4Setup::Dhcp => "DHCP".into(),
         Ipv4Setup::Static(StaticIpv4 { address, prefix }) => format!("{address}/{prefix}"),
         Ipv4Setup::None => "no address".into(),
     });
     object.optional("MTU", &old.mtu, mtu, "the driver's");
+    object.value("segmentation offload", &old.segmentation_offload, segmentation_offload, |it| {
+        it.map_or("as the driver has it", |is_on| if is_on { "on" } else { "off" }).into()
+    });
 }
 
 fn list_of<T: Display>(list: &[T]) -> String {

@@ -48,6 +48,10 @@ pub struct Interface {
     /// Largest IP packet in bytes, 576 to 9216; absent: what the driver says.
     #[serde(default)]
     pub mtu: Option<u16>,
+    /// Whether the port cuts outgoing TCP into packets (TSO); absent: what the driver says. Some drivers have it off
+    /// because some of their chips do it wrongly, so neither value would do as a default.
+    #[serde(default)]
+    pub segmentation_offload: Option<bool>,
 }
 
 /// How an interface gets its IPv4 address.

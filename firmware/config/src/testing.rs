@@ -67,6 +67,7 @@ pub(crate) fn valid_config() -> Config {
                 name: InterfaceName("eth0".into()),
                 ipv4: Ipv4Setup::Static(StaticIpv4 { address: "192.0.2.2".parse().unwrap(), prefix: 24 }),
                 mtu: Some(1500),
+                segmentation_offload: None,
             }],
             default_gateway: Some("192.0.2.1".parse().unwrap()),
             name_servers: vec!["192.0.2.53".parse().unwrap(), "2001:db8::53".parse().unwrap()],
@@ -161,8 +162,9 @@ fn any_unit() -> impl Strategy<Value = Unit> {
     let fixed = (any::<core::net::Ipv4Addr>(), any::<u8>())
         .prop_map(|(address, prefix)| Ipv4Setup::Static(StaticIpv4 { address, prefix }));
     let ipv4 = prop_oneof![Just(Ipv4Setup::Dhcp), Just(Ipv4Setup::None), fixed];
-    let interface = (any_interface_name(), ipv4, any::<Option<u16>>())
-        .prop_map(|(name, ipv4, mtu)| Interface { name, ipv4, mtu });
+    let interface = (any_interface_name(), ipv4, any::<Option<u16>>(), any::<Option<bool>>()).prop_map(
+        |(name, ipv4, mtu, segmentation_offload)| Interface { name, ipv4, mtu, segmentation_offload },
+    );
     (
         ".{0,70}",
         proptest::collection::vec(interface, 0..4),

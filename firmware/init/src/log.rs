@@ -5,12 +5,10 @@
 //! lines that do not fit are dropped, and the console says how many when it has room again.
 
 use evener_observe::MakeWriter;
-use evener_sys::clock;
 use evener_sys::device::Device;
+use evener_sys::{clock, console};
 use std::collections::VecDeque;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,7 +47,7 @@ impl Log {
     /// # Errors
     /// When there is no such device.
     pub(crate) fn add_console(&self, device: &Path) -> io::Result<()> {
-        let device = open_console(device)?;
+        let device = Device::new(console::open_for_output(device)?)?;
         let console = Arc::new(Console::default());
         tokio::spawn(write_out(device, Arc::clone(&console)));
         self.lock().consoles.push(console);
@@ -194,11 +192,6 @@ impl Queue {
         }
         self.bytes.extend(line.bytes());
     }
-}
-
-fn open_console(path: &Path) -> io::Result<Device> {
-    let file = OpenOptions::new().write(true).custom_flags(evener_sys::WITHOUT_WAITING).open(path)?;
-    Device::new(file.into())
 }
 
 async fn write_out(device: Device, console: Arc<Console>) {

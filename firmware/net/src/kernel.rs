@@ -1,6 +1,8 @@
-//! The kernel's network over rtnetlink (`rtnetlink(7)`): read as a whole, changed one thing at a time.
+//! The kernel's network over rtnetlink (`rtnetlink(7)`): read as a whole, changed one thing at a time. What a port leaves
+//! to its card is not in there, but an `ioctl` on any socket.
 
 use crate::plan::{Actual, Change, Link, Placed, Route};
+use evener_sys::offload;
 use futures_util::TryStreamExt;
 use futures_util::stream::StreamExt;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
@@ -69,7 +71,15 @@ impl Kernel {
     ///
     /// # Errors
     /// The kernel's reason.
-    pub(crate) async fn make(&self, change: Change) -> Result<(), Error> {
+    pub(crate) async fn make(&self, change: Change) -> io::Result<()> {
+        if let Change::SegmentationOffload(index, is_on) = change {
+            return offload::set_segmentation(index, is_on);
+        }
+        self.ask(change).await.map_err(io::Error::other)
+    }
+
+    /// What rtnetlink has a message for.
+    async fn ask(&self, change: Change) -> Result<(), Error> {
         let set_link = |message| self.handle.link().set(message).execute();
         let by_index = LinkUnspec::new_with_index;
         match change {
@@ -77,6 +87,8 @@ impl Kernel {
             Change::Down(index) => set_link(by_index(index).down().build()).await,
             Change::Up(index) => set_link(by_index(index).up().build()).await,
             Change::Mtu(index, mtu) => set_link(by_index(index).mtu(mtu.into()).build()).await,
+            // Made by another call.
+            Change::SegmentationOffload(..) => Ok(()),
             Change::AddAddress(placed) => {
                 let mut request = self.handle.address().add(placed.index, placed.address, placed.prefix);
                 if placed.address.is_ipv6() {
@@ -139,6 +151,7 @@ fn link(message: &LinkMessage) -> Option<Link> {
         // "Running" comes a moment after the carrier: only then does the kernel's queue take what we send.
         carrier: flags.contains(LinkFlags::LowerUp | LinkFlags::Running),
         mtu: 0,
+        segmentation_offload: offload::segmentation(message.header.index).ok(),
     };
     for attribute in &message.attributes {
         match attribute {

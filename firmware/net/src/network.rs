@@ -244,7 +244,7 @@ impl Network {
     }
 
     /// One change, and whether the kernel took it; `None` when it does not answer.
-    async fn make(&self, change: Change) -> Option<Result<(), rtnetlink::Error>> {
+    async fn make(&self, change: Change) -> Option<io::Result<()>> {
         let outcome = timeout(KERNEL_ANSWERS_WITHIN, self.kernel.make(change)).await.ok();
         self.progress.mark();
         outcome

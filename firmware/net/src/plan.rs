@@ -3,7 +3,7 @@
 use crate::ports::Name;
 use crate::settings::Settings;
 use evener_api::net::AddressOrigin;
-use evener_config::Ipv4Setup;
+use evener_config::{Interface, Ipv4Setup};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,6 +17,8 @@ pub(crate) struct Link {
     pub(crate) is_up: bool,
     pub(crate) carrier: bool,
     pub(crate) mtu: u32,
+    /// Whether the port cuts outgoing TCP into packets; `None` when the kernel does not say.
+    pub(crate) segmentation_offload: Option<bool>,
 }
 
 /// An address on an interface.
@@ -62,11 +64,18 @@ pub(crate) struct Acquired {
     pub(crate) name_servers: Vec<Ipv4Addr>,
 }
 
+/// What an interface that is used is set to; `None` is what its driver says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub(crate) mtu: Option<u16>,
+    pub(crate) segmentation_offload: Option<bool>,
+}
+
 /// The network as it should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Interfaces that are up, and their MTU where it is set.
-    pub(crate) links: BTreeMap<u32, Option<u16>>,
+    /// Interfaces that are up.
+    pub(crate) links: BTreeMap<u32, Setup>,
     pub(crate) addresses: Vec<Placed>,
     pub(crate) route: Option<Route>,
     /// Whether the gateway is outside every network of ours, as on some clouds.
@@ -85,7 +94,9 @@ const MOST_NAME_SERVERS: usize = 3;
 /// that have one.
 pub(crate) fn wanted(settings: &Settings, links: &[Link], acquired: &BTreeMap<String, Acquired>) -> Wanted {
     let mut wanted = Wanted::default();
-    wanted.links.extend(links.iter().filter(|link| link.is_loopback).map(|link| (link.index, None)));
+    wanted
+        .links
+        .extend(links.iter().filter(|link| link.is_loopback).map(|link| (link.index, Setup::default())));
     let (mut first, mut learnt_router) = (None, None);
     wanted.name_servers.clone_from(&settings.unit.name_servers);
     for interface in settings.interfaces() {
@@ -94,7 +105,8 @@ pub(crate) fn wanted(settings: &Settings, links: &[Link], acquired: &BTreeMap<St
         };
         let index = link.index;
         first = first.or(Some(index));
-        wanted.links.insert(index, interface.mtu);
+        let Interface { mtu, segmentation_offload, .. } = interface;
+        wanted.links.insert(index, Setup { mtu, segmentation_offload });
         let found = match interface.ipv4 {
             Ipv4Setup::Static(fixed) => Some((fixed.address, fixed.prefix, AddressOrigin::Static)),
             Ipv4Setup::None => None,
@@ -171,6 +183,7 @@ pub(crate) enum Change {
     Name(u32, Name),
     Down(u32),
     Mtu(u32, u16),
+    SegmentationOffload(u32, bool),
     Up(u32),
     RemoveAddress(Placed),
     AddAddress(Placed),
@@ -189,6 +202,9 @@ impl Change {
             Self::Name(index, to) => format!("{} becomes {to}", name(*index)),
             Self::Down(index) => format!("{} down", name(*index)),
             Self::Mtu(index, mtu) => format!("{} with an MTU of {mtu}", name(*index)),
+            Self::SegmentationOffload(index, is_on) => {
+                format!("{} with{} segmentation offload", name(*index), if *is_on { "" } else { "out" })
+            }
             Self::Up(index) => format!("{} up", name(*index)),
             Self::RemoveAddress(Placed { index, address, prefix, .. }) => {
                 format!("{address}/{prefix} off {}", name(*index))
@@ -209,10 +225,13 @@ pub(crate) fn changes(actual: &Actual, wanted: &Wanted) -> Vec<Change> {
         match wanted.links.get(&link.index) {
             None if link.is_up => changes.push(Change::Down(link.index)),
             None => {}
-            Some(mtu) => {
-                changes.extend(
-                    mtu.filter(|mtu| u32::from(*mtu) != link.mtu).map(|mtu| Change::Mtu(link.index, mtu)),
-                );
+            Some(Setup { mtu, segmentation_offload }) => {
+                let mtu = mtu.filter(|mtu| u32::from(*mtu) != link.mtu);
+                changes.extend(mtu.map(|mtu| Change::Mtu(link.index, mtu)));
+                // Nothing is asked of a port whose kernel does not say how it has it.
+                let offload = segmentation_offload
+                    .filter(|is_on| link.segmentation_offload.is_some_and(|has_it_on| has_it_on != *is_on));
+                changes.extend(offload.map(|is_on| Change::SegmentationOffload(link.index, is_on)));
                 if !link.is_up {
                     changes.push(Change::Up(link.index));
                 }

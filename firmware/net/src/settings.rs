@@ -35,7 +35,8 @@ impl Settings {
     /// The interfaces to be used: those that are set, or `eth0` by DHCP where nothing is set.
     pub(crate) fn interfaces(&self) -> Vec<Interface> {
         if self.unit.interfaces.is_empty() {
-            return vec![Interface { name: InterfaceName("eth0".into()), ipv4: Ipv4Setup::Dhcp, mtu: None }];
+            let name = InterfaceName("eth0".into());
+            return vec![Interface { name, ipv4: Ipv4Setup::Dhcp, mtu: None, segmentation_offload: None }];
         }
         self.unit.interfaces.clone()
     }

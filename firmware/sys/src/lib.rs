@@ -5,11 +5,13 @@
 #![expect(unsafe_code, reason = "this crate is where the unsafe faces of the kernel are made safe")]
 
 pub mod clock;
+pub mod console;
 pub mod device;
 pub mod disk;
 mod inherited;
 pub mod mount;
 mod name;
+pub mod offload;
 pub mod packet;
 pub mod power;
 pub mod process;

@@ -5,6 +5,7 @@
 //! what several tests and the measurements share.
 
 mod api;
+mod boards;
 mod firmware;
 mod hand;
 mod image;
@@ -15,6 +16,7 @@ mod turn;
 mod webdriver;
 
 pub use api::{Answer, Api};
+pub use boards::{BoardImage, board_images};
 pub use evener_sick::{HAND_PORT, Sickness};
 pub use firmware::TestFirmware;
 pub use hand::Hand;

@@ -50,8 +50,18 @@ impl Network {
     /// of each of the first `servers` hosts, and [`PASSWORD`].
     #[must_use]
     pub fn first_configuration(servers: usize) -> String {
+        Self::configuration(servers, "")
+    }
+
+    /// The same for a unit whose card cuts TCP wrongly, as [`evener_board::Qemu::breaks_segmentation_offload`] tells.
+    #[must_use]
+    pub fn configuration_without_offload(servers: usize) -> String {
+        Self::configuration(servers, "segmentation_offload = false\n")
+    }
+
+    fn configuration(servers: usize, interface: &str) -> String {
         let mut text = format!(
-            "password = \"{PASSWORD}\"\nhostname = \"unit-1\"\n\n[[interfaces]]\nname = \"eth0\"\n\n\
+            "password = \"{PASSWORD}\"\nhostname = \"unit-1\"\n\n[[interfaces]]\nname = \"eth0\"\n{interface}\n\
              [[virtual_services]]\nname = \"shop\"\naddress = {{ own = \"eth0\" }}\nport = 80\n"
         );
         for address in SERVERS.iter().take(servers) {

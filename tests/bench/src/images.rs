@@ -1,7 +1,8 @@
 //! The disk of the firmware in every format: how large, how long it takes, and whether it is the same bytes again.
 //!
 //! The source is the disk that `make image` wrote. The second writing starts from another format of the first, so that
-//! *identical* also says that nothing of the way a disk was described gets into the file.
+//! *identical* also says that nothing of the way a disk was described gets into the file. Whether a format *boots* is from
+//! the last `make prove`, while the code that it was about is the same.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,14 +10,21 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use evener_appliance::shipped_image;
+use anyhow::{Context, Result, anyhow};
+use evener_appliance::{raw_disk, shipped_image};
+use evener_disk::Role;
 use evener_formats::ova::Machine;
-use evener_formats::{AnyDisk, Format, Survey};
+use evener_formats::{AnyDisk, Format, Survey, fat16};
+use evener_lab::DiskFile;
 use evener_recipes::OnDisk;
-use serde_json::json;
+use evener_stage2::{BOOT_CODE_BYTES, MAX_BYTES, Stage2};
+use serde_json::{Value, json};
 
+use crate::proof;
 use crate::report::{Report, Row};
+
+/// Size of the partition with the UEFI loader.
+const ESP_BYTES: usize = 16 << 20;
 
 /// Measures and reports.
 ///
@@ -41,13 +49,33 @@ pub fn run() -> Result<()> {
                 .figure("bytes", json!(about.len()))
                 .figure("allocated_bytes", json!(about.blocks().saturating_mul(512)))
                 .figure("seconds_to_write", json!(seconds))
-                .figure("identical_twice", json!(same(&first, &second)?)),
+                .figure("identical_twice", json!(same(&first, &second)?))
+                .figure("boots", boots(format)),
         );
         for path in [first, second] {
             std::fs::remove_file(path)?;
         }
     }
+    rows.push(loaders(folder.path())?);
     Report::new("images", rows).publish()
+}
+
+/// What starts the disk: how large the two programs are.
+fn loaders(folder: &Path) -> Result<Row> {
+    let mut disk = DiskFile::open(&raw_disk(folder)?)?;
+    let volume = disk.peek(Role::EspA, 0, ESP_BYTES)?;
+    let uefi = fat16::extract(&volume, "EFI/BOOT/BOOTX64.EFI").context("the UEFI loader")?;
+    let bios = disk.peek(Role::BiosBoot, 0, MAX_BYTES)?;
+    let bios = Stage2::check(&bios).map_err(|error| anyhow!("the BIOS loader: {error}"))?;
+    Ok(Row::new("loaders")
+        .figure("uefi_bytes", json!(uefi.len()))
+        .figure("bios_stage2_bytes", json!(bios.bytes().len()))
+        .figure("bios_boot_code_bytes", json!(BOOT_CODE_BYTES)))
+}
+
+/// Whether the last proof booted every file of this format; `None` when the code that it was about has changed since.
+fn boots(format: Format) -> Option<Value> {
+    proof::figure("boards", "boots")?.get(format.extension()).cloned()
 }
 
 /// Writes a disk in another format, to stable storage.

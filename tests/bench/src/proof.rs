@@ -42,7 +42,7 @@ pub struct Item {
 }
 
 /// All of them, as `make prove` runs them.
-pub const ITEMS: [Item; 7] = [
+pub const ITEMS: [Item; 11] = [
     Item {
         name: "sweep",
         title: "Every write cut in every way, on a simulated disk",
@@ -91,6 +91,40 @@ pub const ITEMS: [Item; 7] = [
         title: "Mutated bytes into every parser of a boot",
         page: "fuzz.md",
         more: &["image-builder/formats", "tests/fuzz"],
+    },
+    Item {
+        name: "boards",
+        title: "Every board, booted from its own file and updated",
+        page: "boards.md",
+        more: &[
+            "board-support",
+            "bootloader/bios",
+            "bootloader/stage2",
+            "bootloader/uefi",
+            "firmware/init",
+            "firmware/net",
+            "image-builder/formats",
+            "image-builder/layout",
+            "update/update",
+        ],
+    },
+    Item {
+        name: "idle",
+        title: "What an idle unit of the LM2200's class writes to its disk",
+        page: "lm2200.md",
+        more: &["board-support", "firmware", "update/update"],
+    },
+    Item {
+        name: "console",
+        title: "Bytes that arrive at the console of an LM2200 while it boots",
+        page: "lm2200.md",
+        more: &["board-support", "bootloader/bios", "bootloader/stage2", "firmware/init"],
+    },
+    Item {
+        name: "bios",
+        title: "Fallback, corruption, downgrade and update under a BIOS",
+        page: "bios.md",
+        more: &["bootloader/bios", "bootloader/stage2", "firmware/init", "update/update"],
     },
 ];
 

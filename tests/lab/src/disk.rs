@@ -128,10 +128,18 @@ pub fn raw_copy(image: &Path, raw: &Path) -> Result<()> {
 /// # Errors
 /// When qemu-img fails.
 pub fn overlay(image: &Path, path: &Path, size_mib: Option<u32>) -> Result<()> {
+    overlay_of(image, "qcow2", path, size_mib)
+}
+
+/// As [`overlay`], of an image in another format: `raw`, or QEMU's name of one, such as `vpc` for VHD.
+///
+/// # Errors
+/// As [`overlay`].
+pub fn overlay_of(image: &Path, format: &str, path: &Path, size_mib: Option<u32>) -> Result<()> {
     let image = image.canonicalize().with_context(|| format!("looking for {}", image.display()))?;
     let size = size_mib.map(|mib| OsString::from(format!("{mib}M")));
     let mut arguments: Vec<&OsStr> = vec!["create".as_ref(), "-q".as_ref(), "-f".as_ref(), "qcow2".as_ref()];
-    arguments.extend(["-F".as_ref(), "qcow2".as_ref(), "-b".as_ref(), image.as_os_str(), path.as_os_str()]);
+    arguments.extend(["-F".as_ref(), format.as_ref(), "-b".as_ref(), image.as_os_str(), path.as_os_str()]);
     arguments.extend(size.as_deref());
     tool::run("qemu-img", "qemu-utils", &arguments).map(|_| ())
 }

@@ -18,18 +18,23 @@ pub enum Attachment {
     Nvme,
     /// A USB stick on an xHCI controller.
     UsbStorage,
+    /// An LSI SAS controller of the first generation.
+    LsiSas,
+    /// An LSI MegaRAID controller.
+    MegaRaid,
 }
 
 impl Attachment {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Ide, Self::Ahci, Self::VirtioBlk, Self::Nvme, Self::UsbStorage];
+    pub const ALL: [Self; 7] =
+        [Self::Ide, Self::Ahci, Self::VirtioBlk, Self::Nvme, Self::UsbStorage, Self::LsiSas, Self::MegaRaid];
 
     /// QEMU's machine for it, if it is a part of one.
     pub(crate) fn machine(self) -> Option<&'static str> {
         match self {
             Self::Ide => Some("pc"),
             Self::Ahci => Some("q35"),
-            Self::VirtioBlk | Self::Nvme | Self::UsbStorage => None,
+            Self::VirtioBlk | Self::Nvme | Self::UsbStorage | Self::LsiSas | Self::MegaRaid => None,
         }
     }
 
@@ -40,6 +45,9 @@ impl Attachment {
             Self::Ide | Self::Ahci => vec![disk("ide-hd,bus=ide.0")],
             Self::VirtioBlk => vec![disk("virtio-blk-pci")],
             Self::Nvme => vec![disk("nvme,serial=evener")],
+            // On SAS a disk's name is its address; QEMU gives it none, and Linux passes over address 0.
+            Self::LsiSas => vec!["mptsas1068".to_owned(), disk("scsi-hd,bus=scsi.0,wwn=0x3000000000000001")],
+            Self::MegaRaid => vec!["megasas-gen2".to_owned(), disk("scsi-hd,bus=scsi.0")],
             Self::UsbStorage => vec!["qemu-xhci,id=usb".to_owned(), disk("usb-storage,bus=usb.0")],
         }
     }
@@ -55,6 +63,7 @@ pub(crate) fn firmware_of_this_run() -> FirmwareKind {
 /// is changed to one that can.
 pub(crate) fn disk_devices(board: &mut Qemu, attachment: Option<Attachment>, node: &str) -> Vec<String> {
     let Some(attachment) = attachment else { return vec![board.disk_device(node)] };
+    board.controller = None;
     if let Some(machine) = attachment.machine() {
         machine.clone_into(&mut board.machine);
     }

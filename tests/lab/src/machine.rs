@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
 use crate::switch::Switch;
-use crate::unit::Unit;
+use crate::unit::{DISK, Unit};
 use crate::volatile::VolatileDisk;
 
 /// The board that the tests imitate.
@@ -48,9 +48,26 @@ enum Disk {
 }
 
 #[derive(Clone, Debug)]
-enum Nic {
+enum Wire {
     User(Vec<Forward>),
     Switch(Switch),
+}
+
+/// A network card and what its cable leads to.
+#[derive(Clone, Debug)]
+struct Nic {
+    wire: Wire,
+    /// The card in place of the board's.
+    card: Option<Card>,
+}
+
+/// A network card of another make than the board's ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// QEMU's device model, one of those that a board file may name.
+    pub model: &'static str,
+    /// Whether it is in a slot behind a PCI Express port of its own, and not on the root bus. QEMU's `q35` has such ports.
+    pub in_slot: bool,
 }
 
 /// A unit before it is switched on.
@@ -113,11 +130,17 @@ impl Machine {
         self
     }
 
+    /// Started by this firmware, whatever this run of the tests says.
+    #[must_use]
+    pub fn started_by(mut self, firmware: FirmwareKind) -> Self {
+        self.firmware = firmware;
+        self
+    }
+
     /// With a BIOS (SeaBIOS) in place of UEFI firmware.
     #[must_use]
-    pub fn bios(mut self) -> Self {
-        self.firmware = FirmwareKind::Bios;
-        self
+    pub fn bios(self) -> Self {
+        self.started_by(FirmwareKind::Bios)
     }
 
     /// With the disk attached like this, in place of the board's way.
@@ -145,14 +168,21 @@ impl Machine {
     /// interface, and a free port of the host for each forward.
     #[must_use]
     pub fn user_network(mut self, forwards: &[Forward]) -> Self {
-        self.nics.push(Nic::User(forwards.to_vec()));
+        self.nics.push(Nic { wire: Wire::User(forwards.to_vec()), card: None });
         self
     }
 
     /// A network card on a switch of the test.
     #[must_use]
     pub fn on(mut self, switch: &Switch) -> Self {
-        self.nics.push(Nic::Switch(switch.clone()));
+        self.nics.push(Nic { wire: Wire::Switch(switch.clone()), card: None });
+        self
+    }
+
+    /// A network card of this make on a switch of the test.
+    #[must_use]
+    pub fn card_on(mut self, switch: &Switch, card: Card) -> Self {
+        self.nics.push(Nic { wire: Wire::Switch(switch.clone()), card: Some(card) });
         self
     }
 
@@ -223,7 +253,7 @@ impl Machine {
         let serial = Serial::follow(serial, log, started);
         let mut ports = Vec::new();
         for (index, nic) in self.nics.iter().enumerate() {
-            if let Nic::Switch(switch) = nic {
+            if let Wire::Switch(switch) = &nic.wire {
                 ports.push(switch.plug_unit(&at(&format!("nic{index}")))?);
             }
         }
@@ -239,10 +269,11 @@ impl Machine {
         if !self.randomness {
             take_out_randomness(&mut board.qemu.extra)?;
         }
-        let disk_devices = disk_devices(&mut board.qemu, self.attachment, "disk");
+        let disk_devices = disk_devices(&mut board.qemu, self.attachment, DISK);
         let mut all = board.qemu.arguments();
         let mut add = |name: &str, value: String| all.extend([name.to_owned(), value]);
-        add("-name", self.name.clone());
+        // Threads with names: whoever wants to know what the unit's processors have used finds theirs.
+        add("-name", format!("{},debug-threads=on", self.name));
         // Never KVM: where it is offered inside a virtual machine it often does not work.
         add("-accel", "tcg".into());
         add("-display", "none".into());
@@ -277,17 +308,27 @@ impl Machine {
         }
         for (index, nic) in self.nics.iter().enumerate() {
             let id = format!("net{index}");
-            let netdev = match nic {
-                Nic::User(forwards) => forwards.iter().fold(format!("user,id={id}"), |text, forward| {
+            let netdev = match &nic.wire {
+                Wire::User(forwards) => forwards.iter().fold(format!("user,id={id}"), |text, forward| {
                     format!("{text},hostfwd=tcp:127.0.0.1:0-:{}", forward.guest)
                 }),
-                Nic::Switch(_) => {
+                Wire::Switch(_) => {
                     let path = socket(&format!("nic{index}"))?;
                     format!("stream,id={id},server=on,addr.type=unix,addr.path={path}")
                 }
             };
             add("-netdev", netdev);
-            add("-device", board.qemu.nic_device(&id, &format!("52:54:00:00:00:{:02x}", index + 1)));
+            let mac = format!("52:54:00:00:00:{:02x}", index + 1);
+            let mut place = String::new();
+            let mut qemu = board.qemu.clone();
+            if let Some(card) = nic.card {
+                card.model.clone_into(&mut qemu.nic);
+                if card.in_slot {
+                    add("-device", format!("pcie-root-port,id=slot{index},chassis={index}"));
+                    place = format!(",bus=slot{index}");
+                }
+            }
+            add("-device", qemu.nic_device(&id, &mac) + &place);
         }
         add("-chardev", format!("socket,id=serial,server=off,path={}", socket("serial")?));
         // Without a port nobody is at the other end, but QEMU connects to us all the same.

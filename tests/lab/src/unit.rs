@@ -22,6 +22,22 @@ const PRESSED_MS: u32 = 20;
 /// All of that memory: Linux lets the screen wander through it instead of copying rows.
 const TEXT_SCREEN_BYTES: u64 = 0x8000;
 
+/// Begin of the names of the threads in which QEMU emulates a processor each.
+const PROCESSORS: &str = "CPU ";
+/// QEMU's block node for the unit's disk.
+pub(crate) const DISK: &str = "disk";
+
+/// What a unit has written to its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Writes.
+    pub writes: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Flushes.
+    pub flushes: u64,
+}
+
 /// A running unit. Dropping it pulls the power cord.
 #[derive(Debug)]
 pub struct Unit {
@@ -152,6 +168,29 @@ impl Unit {
         let status = status.with_context(|| format!("{} is still on after {limit:?}", self.name))?;
         ensure!(status.success(), "QEMU ended with {status}");
         Ok(())
+    }
+
+    /// Processor time that the unit's processors have used, all together, since power-on; QEMU's own is not in it.
+    ///
+    /// # Errors
+    /// When the unit is off.
+    pub fn processor_time(&self) -> Result<Duration> {
+        self.process.thread_time(PROCESSORS)
+    }
+
+    /// What the unit has written to its disk since power-on.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn written(&mut self) -> Result<Written> {
+        let all = self.qmp.execute("query-blockstats", &json!({}))?;
+        let disk = all.as_array().into_iter().flatten().find(|one| one["node-name"] == DISK);
+        let count = |name: &str| disk.and_then(|disk| disk["stats"][name].as_u64());
+        let written = || {
+            let (writes, bytes) = (count("wr_operations")?, count("wr_bytes")?);
+            Some(Written { writes, bytes, flushes: count("flush_operations")? })
+        };
+        written().with_context(|| format!("QEMU tells nothing of the disk: {all}"))
     }
 
     /// Whether QEMU runs.

@@ -12,6 +12,7 @@ use crate::paths::Paths;
 use crate::setup::{self, Needs};
 use crate::steps::Journal;
 use crate::suite::{self, APPLIANCE, Verdict, cargo};
+use crate::tally::Tally;
 
 /// Every measurement.
 pub(crate) const BENCHES: [&str; 5] = ["boot", "images", "size", "proxy", "update"];
@@ -23,45 +24,96 @@ struct Proof {
     needs_image: bool,
     arguments: &'static [&'static str],
     tests: &'static [&'static str],
+    how: How,
 }
 
+/// How a proof is run, and who leaves its figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// In full; it leaves its figures itself.
+    Full,
+    /// Tests that `make test` runs, too, once more with a BIOS in every unit; their tally is the figures.
+    Bios,
+}
+
+/// The modules of tests that are about falling back, what is damaged, floors, updates, hangs and resets.
+const UNDER_A_BIOS: [&str; 10] = [
+    "below_floor::",
+    "corruption::",
+    "damaged_data::",
+    "downgrade::",
+    "hang::",
+    "life::",
+    "rescue::",
+    "reset::",
+    "sick::",
+    "update::",
+];
+
 /// In the order in which they are run: the quick ones first.
-const PROOFS: [Proof; 6] = [
+const PROOFS: [Proof; 9] = [
     Proof {
         name: "fuzz",
         needs_image: false,
         arguments: &["run", "--profile", "sweep", "--package", "evener-fuzz", "--", "--seconds", "300"],
         tests: &[],
+        how: How::Full,
     },
     Proof {
         name: "sweep",
         needs_image: false,
         arguments: &["run", "--profile", "sweep", "--package", "evener-sweep", "--", "cuts"],
         tests: &[],
+        how: How::Full,
     },
     Proof {
         name: "mutants",
         needs_image: false,
         arguments: &["run", "--profile", "sweep", "--package", "evener-sweep", "--", "mutants"],
         tests: &[],
+        how: How::Full,
     },
     Proof {
         name: "kills",
         needs_image: true,
         arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
         tests: &["power_cut"],
+        how: How::Full,
     },
     Proof {
         name: "sick",
         needs_image: true,
         arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
         tests: &["sick"],
+        how: How::Full,
+    },
+    Proof {
+        name: "boards",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
+        tests: &["boards"],
+        how: How::Full,
+    },
+    Proof {
+        name: "lm2200",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
+        tests: &["lm2200"],
+        how: How::Full,
+    },
+    Proof {
+        name: "bios",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--no-fail-fast", "--"],
+        tests: &UNDER_A_BIOS,
+        how: How::Bios,
     },
     Proof {
         name: "reproduce",
         needs_image: false,
         arguments: &["run", "--quiet", "--package", "evener-xtask", "--", "reproduce"],
         tests: &[],
+        how: How::Full,
     },
 ];
 
@@ -84,7 +136,7 @@ pub(crate) fn prove(journal: &mut Journal, paths: &Paths, names: &[String]) -> R
         _ => std::fs::create_dir_all(&found).with_context(|| format!("making {}", found.display()))?,
     }
     if chosen().any(|proof| proof.needs_image) {
-        suite::image(journal, paths, &[])?;
+        suite::image(journal, paths, &suite::every_board())?;
         suite::test_firmware(journal, paths)?;
     }
     let mut verdict = Verdict::default();
@@ -116,7 +168,30 @@ pub(crate) fn fuzz(journal: &mut Journal, paths: &Paths, options: &[String]) -> 
 
 fn run(journal: &Journal, paths: &Paths, proof: &Proof, verdict: &mut Verdict) -> Result<()> {
     let mut command: Command = cargo(paths);
-    command.args(proof.arguments).args(proof.tests).env("EVENER_PROVE", "all");
+    command.args(proof.arguments).args(proof.tests);
+    match proof.how {
+        How::Full => command.env("EVENER_PROVE", "all"),
+        How::Bios => command.env("EVENER_FIRMWARE", "bios"),
+    };
+    let begun = journal.elapsed();
     let ended = journal.attempt(&format!("prove {}", proof.name), &mut command)?;
-    if proof.tests.is_empty() { verdict.note(&ended) } else { verdict.count(&ended) }
+    if proof.tests.is_empty() {
+        return verdict.note(&ended);
+    }
+    let tally = verdict.count(&ended)?;
+    if proof.how == How::Bios {
+        leave_tally(paths, proof, tally, (journal.elapsed() - begun).as_secs())?;
+    }
+    Ok(())
+}
+
+/// Leaves what came of a proof that is nothing but tests.
+fn leave_tally(paths: &Paths, proof: &Proof, tally: Tally, seconds: u64) -> Result<()> {
+    let Tally { passed, failed } = tally;
+    let figures = format!(
+        "{{\n  \"modules\": {},\n  \"tests_passed\": {passed},\n  \"tests_failed\": {failed},\n  \"seconds\": {seconds}\n}}\n",
+        proof.tests.len()
+    );
+    let path = paths.out().join("proof").join(format!("{}.json", proof.name));
+    std::fs::write(&path, figures).with_context(|| format!("writing {}", path.display()))
 }

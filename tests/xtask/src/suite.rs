@@ -29,7 +29,7 @@ pub(crate) fn test(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     let mut verdict = Verdict::default();
     verdict.lints(journal, paths)?;
     verdict.unit_tests(journal, paths)?;
-    image(journal, paths, &[])?;
+    image(journal, paths, &every_board())?;
     test_firmware(journal, paths)?;
     verdict.appliance_tests(journal, paths)?;
     Ok(verdict.close(journal))
@@ -46,7 +46,7 @@ pub(crate) fn unit(journal: &mut Journal, paths: &Paths) -> Result<bool> {
 /// The tests of the booted image.
 pub(crate) fn appliance(journal: &mut Journal, paths: &Paths) -> Result<bool> {
     setup::prepare(journal, Needs::Test)?;
-    image(journal, paths, &[])?;
+    image(journal, paths, &every_board())?;
     test_firmware(journal, paths)?;
     let mut verdict = Verdict::default();
     verdict.appliance_tests(journal, paths)?;
@@ -77,6 +77,11 @@ pub(crate) fn lint(journal: &mut Journal, paths: &Paths) -> Result<bool> {
 pub(crate) fn format(journal: &mut Journal, paths: &Paths) -> Result<()> {
     journal.step("fmt", cargo(paths).args(["fmt", "--all"]))?;
     Ok(())
+}
+
+/// What has the builder write the images of every board, as the tests of the booted image need them.
+pub(crate) fn every_board() -> [String; 2] {
+    ["--board".to_owned(), "all".to_owned()]
 }
 
 /// Builds the signed firmware and its disk images, those of the tests' board unless `extra` names others. The builder
@@ -145,14 +150,14 @@ impl Verdict {
         let mut tests = cargo(paths);
         tests.args(["test", "--workspace", "--exclude", APPLIANCE, "--no-fail-fast"]);
         let ended = journal.attempt("unit tests", &mut tests)?;
-        self.count(&ended)
+        self.count(&ended).map(drop)
     }
 
     fn appliance_tests(&mut self, journal: &Journal, paths: &Paths) -> Result<()> {
         let mut tests = cargo(paths);
         tests.args(["test", "--package", APPLIANCE, "--no-fail-fast"]);
         let ended = journal.attempt("appliance tests", &mut tests)?;
-        self.count(&ended)
+        self.count(&ended).map(drop)
     }
 
     /// Takes note of a step that either is fine or is not.
@@ -164,8 +169,8 @@ impl Verdict {
         Ok(())
     }
 
-    /// Takes note of a step that ran tests.
-    pub(crate) fn count(&mut self, ended: &Ended) -> Result<()> {
+    /// Takes note of a step that ran tests; gives how many passed and failed.
+    pub(crate) fn count(&mut self, ended: &Ended) -> Result<Tally> {
         let text = ended.text()?;
         let tally = Tally::of(&text);
         self.tally += tally;
@@ -177,7 +182,10 @@ impl Verdict {
             }
         }
         // A test program that did not compile, or that died, has no result line.
-        if tally.failed == 0 || tally.passed == 0 { self.note(ended) } else { Ok(()) }
+        if tally.failed == 0 || tally.passed == 0 {
+            self.note(ended)?;
+        }
+        Ok(tally)
     }
 
     pub(crate) fn close(&self, journal: &Journal) -> bool {

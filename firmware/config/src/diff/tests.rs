@@ -40,10 +40,12 @@ fn settings_of_the_unit_are_told_with_both_values() {
     new.unit.hostname = "lb1".into();
     new.unit.default_gateway = None;
     new.unit.interfaces[0].ipv4 = Ipv4Setup::Dhcp;
+    new.unit.interfaces[0].segmentation_offload = Some(false);
     new.unit.interfaces.push(Interface {
         name: InterfaceName("eth1".into()),
         ipv4: Ipv4Setup::None,
         mtu: None,
+        segmentation_offload: None,
     });
     assert_eq!(
         diff(&old, &new),
@@ -51,6 +53,7 @@ fn settings_of_the_unit_are_told_with_both_values() {
             "host name changed from evener to lb1",
             "default gateway changed from 192.0.2.1 to none",
             "interface eth0: IPv4 changed from 192.0.2.2/24 to DHCP",
+            "interface eth0: segmentation offload changed from as the driver has it to off",
             "interface eth1 added",
         ]
     );

@@ -10,6 +10,7 @@ fn link(index: u32, name: &str) -> Link {
         is_up: true,
         carrier: true,
         mtu: 1500,
+        segmentation_offload: Some(true),
     }
 }
 
@@ -24,7 +25,7 @@ fn placed(index: u32, text: &str) -> Placed {
 
 fn fixed(name: &str, address: &str, prefix: u8) -> Interface {
     let ipv4 = Ipv4Setup::Static(StaticIpv4 { address: address.parse().unwrap(), prefix });
-    Interface { name: InterfaceName(name.into()), ipv4, mtu: None }
+    Interface { name: InterfaceName(name.into()), ipv4, mtu: None, segmentation_offload: None }
 }
 
 fn settings(interfaces: Vec<Interface>) -> Settings {
@@ -57,6 +58,9 @@ fn after(actual: &Actual, changes: &[Change]) -> Actual {
             Change::Down(index) => by_index(&mut after, index).is_up = false,
             Change::Up(index) => by_index(&mut after, index).is_up = true,
             Change::Mtu(index, mtu) => by_index(&mut after, index).mtu = mtu.into(),
+            Change::SegmentationOffload(index, is_on) => {
+                by_index(&mut after, index).segmentation_offload = Some(is_on);
+            }
             Change::RemoveAddress(gone) => after.addresses.retain(|has| *has != gone),
             Change::AddAddress(new) => after.addresses.push(new),
             Change::RemoveRoute(gone) => after.routes.retain(|has| *has != gone),
@@ -88,6 +92,7 @@ fn after_the_changes_there_is_nothing_left_to_change() {
     let mut settings = settings(vec![fixed("eth0", "192.0.2.5", 24), fixed("eth1", "10.9.0.5", 16)]);
     settings.unit.default_gateway = Some(Ipv4Addr::new(10, 9, 0, 1));
     settings.unit.interfaces[1].mtu = Some(9000);
+    settings.unit.interfaces[1].segmentation_offload = Some(false);
     settings.service_addresses = vec!["192.0.2.10".parse().unwrap(), "2001:db8::10".parse().unwrap()];
     let mut actual = Actual { links: links(), ..Actual::default() };
     actual.links[1].is_up = false;
@@ -105,12 +110,32 @@ fn after_the_changes_there_is_nothing_left_to_change() {
         "another prefix is another address"
     );
     assert!(made.contains(&Change::Mtu(3, 9000)));
+    assert!(made.contains(&Change::SegmentationOffload(3, false)));
     let actual = after(&actual, &made);
     assert_eq!(changes(&actual, &wanted), []);
     assert!(
         actual.addresses.contains(&placed(1, "127.0.0.1/8"))
             && actual.addresses.contains(&placed(3, "fe80::1/64"))
     );
+}
+
+#[test]
+fn the_segmentation_offload_is_the_drivers_unless_it_is_set() {
+    let mut settings = settings(vec![fixed("eth0", "192.0.2.5", 24)]);
+    let asked = |settings: &Settings, has: Option<bool>| {
+        let mut actual = Actual { links: links(), ..Actual::default() };
+        actual.links[1].segmentation_offload = has;
+        let wanted = wanted(settings, &actual.links, &BTreeMap::new());
+        let made = changes(&actual, &wanted);
+        made.into_iter().find(|change| matches!(change, Change::SegmentationOffload(..)))
+    };
+    assert_eq!(asked(&settings, Some(false)), None, "some drivers have it off for a reason");
+    for set in [false, true] {
+        settings.unit.interfaces[0].segmentation_offload = Some(set);
+        assert_eq!(asked(&settings, Some(set)), None);
+        assert_eq!(asked(&settings, Some(!set)), Some(Change::SegmentationOffload(2, set)));
+        assert_eq!(asked(&settings, None), None, "the kernel does not say");
+    }
 }
 
 #[test]

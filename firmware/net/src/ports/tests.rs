@@ -217,7 +217,8 @@ fn addresses_are_read_as_sysfs_writes_them_and_nothing_else_is_one() {
 
 fn link(port: &Port) -> Link {
     let (is_loopback, is_up, carrier, mtu) = (false, false, false, 1500);
-    Link { index: port.index, name: port.name.clone(), mac: port.mac, is_loopback, is_up, carrier, mtu }
+    let (index, name, mac) = (port.index, port.name.clone(), port.mac);
+    Link { index, name, mac, is_loopback, is_up, carrier, mtu, segmentation_offload: None }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The same image under a BIOS: it serves from every kind of disk, and what is damaged is passed over as under UEFI.
 //!
-//! `make test` boots from IDE and AHCI; `make prove` (`EVENER_PROVE=all`) also from virtio, NVMe and USB.
+//! `make test` boots from IDE and AHCI; `make prove` (`EVENER_PROVE=all`) also from virtio, NVMe,
+//! USB, LSI SAS and MegaRAID.
 
 use std::time::{Duration, Instant};
 
@@ -68,7 +69,13 @@ fn the_image_serves_from_ahci_with_neither_serial_port_nor_screen() {
 
 #[test]
 fn the_image_serves_from_whatever_disk_a_bios_can_read() {
-    let kinds = [Attachment::VirtioBlk, Attachment::Nvme, Attachment::UsbStorage];
+    let kinds = [
+        Attachment::VirtioBlk,
+        Attachment::Nvme,
+        Attachment::UsbStorage,
+        Attachment::LsiSas,
+        Attachment::MegaRaid,
+    ];
     for attachment in kinds.into_iter().filter(|_| all()) {
         let _turn = Turn::take();
         let name = format!("bios-{attachment:?}").to_lowercase();

@@ -7,7 +7,9 @@
 
 mod below_floor;
 mod bios;
+mod boards;
 mod browser;
+mod cards;
 mod corruption;
 mod damaged_data;
 mod downgrade;
@@ -16,6 +18,7 @@ mod firmware_page;
 mod hang;
 mod installer;
 mod life;
+mod lm2200;
 mod load;
 mod loader;
 mod power_cut;
@@ -96,6 +99,15 @@ fn with_table<R>(disk: &Path, work: impl FnOnce(&mut SlotTable) -> R) -> R {
 /// One request on a connection of its own; the body of the answer if its status is 200.
 fn ask(client: &Host) -> anyhow::Result<String> {
     ask_at(client, SERVICE)
+}
+
+/// As [`ask`], by somebody who wants to know when the service begins to answer: asks shortly, to ask again soon.
+fn ask_shortly(client: &Host) -> anyhow::Result<String> {
+    let mut stream = client.connect_within(SERVICE, Duration::from_millis(100))?;
+    stream.set_limit(Duration::from_secs(5));
+    let answer = Connection::new(stream).exchange(&Request::new("GET", "shop", "/"))?;
+    anyhow::ensure!(answer.status == 200, "{}: {}", answer.status, answer.words());
+    Ok(answer.words())
 }
 
 /// As [`ask`], of the service at `address`.

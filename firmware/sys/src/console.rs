@@ -1,0 +1,67 @@
+//! Consoles that are only written to: nobody reads what arrives on them, so nothing is made of it.
+//!
+//! A terminal echoes by default. On a serial line that brings bytes without end, such as one whose other end echoes too or
+//! prompts for ever, that is a conversation between two machines which costs both of them their time.
+
+use crate::WITHOUT_WAITING;
+use rustix::termios::{ControlModes, LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Opens a console for output, and has its driver drop what arrives: no echo, and on a serial port no receiver, until
+/// somebody who wants to read sets it otherwise (`termios(3)`). What is no terminal is only opened.
+///
+/// # Errors
+/// When there is no such device. A terminal that cannot be set is a console all the same.
+pub fn open_for_output(path: &Path) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new().write(true).custom_flags(WITHOUT_WAITING).open(path)?;
+    if let Ok(mut settings) = tcgetattr(&file) {
+        settings.local_modes.remove(LocalModes::ECHO);
+        settings.control_modes.remove(ControlModes::CREAD);
+        // Then it goes on echoing.
+        let _ = tcsetattr(&file, OptionalActions::Now, &settings);
+    }
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::os::fd::FromRawFd;
+
+    #[test]
+    fn a_console_does_not_echo_and_what_is_no_terminal_is_opened_too() {
+        let (mut master, mut slave) = (-1, -1);
+        let mut name = [0; 64];
+        // SAFETY: both descriptors and the name are written to places that outlive the call; the name of a pseudo terminal
+        // is shorter than 64 bytes. The settings are optional.
+        let opened = unsafe {
+            libc::openpty(
+                &raw mut master,
+                &raw mut slave,
+                name.as_mut_ptr(),
+                std::ptr::null(),
+                std::ptr::null(),
+            )
+        };
+        assert_eq!(opened, 0);
+        // SAFETY: the call above made it, and nobody else has it.
+        let _master = unsafe { File::from_raw_fd(master) };
+        // SAFETY: as above.
+        let slave = unsafe { File::from_raw_fd(slave) };
+        let echoes = || tcgetattr(&slave).unwrap().local_modes.contains(LocalModes::ECHO);
+        assert!(echoes());
+        let name: Vec<u8> =
+            name.iter().map(|byte| byte.cast_unsigned()).take_while(|byte| *byte != 0).collect();
+        let console = open_for_output(Path::new(std::str::from_utf8(&name).unwrap())).unwrap();
+        assert!(!echoes());
+        drop(console);
+
+        assert!(open_for_output(Path::new("/dev/null")).is_ok());
+        assert!(open_for_output(Path::new("/dev/no-such-console")).is_err());
+    }
+}
