@@ -3,15 +3,15 @@
 //! A console must not hold up an installation: a screen may be stopped by Ctrl-S, and a serial line has nobody at its
 //! other end. So each has a thread that writes and a queue of bounded size; what does not fit is lost there.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use evener_install::{Answer, parse_answer};
+use evener_sys::console::open_for_answers;
 
 /// Texts that may wait for one console.
 const QUEUE: usize = 256;
@@ -33,12 +33,7 @@ pub(crate) struct Consoles {
 impl Consoles {
     /// Opens those that are there: one firmware runs on machines with and without a serial port or a screen.
     pub(crate) fn open(names: &[String]) -> Self {
-        // No terminal of these becomes ours: Ctrl-C must not end an installation.
-        let open = |name: &String| {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).custom_flags(evener_sys::WITHOUT_BECOMING_OURS);
-            options.open(Path::new("/dev").join(name)).ok()
-        };
+        let open = |name: &String| open_for_answers(&Path::new("/dev").join(name)).ok();
         Self::over(names.iter().filter_map(open))
     }
 

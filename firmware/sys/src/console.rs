@@ -1,11 +1,11 @@
-//! Consoles that are only written to: nobody reads what arrives on them, so nothing is made of it.
+//! Consoles: most are only written to. Nobody reads what arrives on those, so nothing is made of it.
 //!
 //! A terminal echoes by default. On a serial line that brings bytes without end, such as one whose other end echoes too or
 //! prompts for ever, that is a conversation between two machines which costs both of them their time.
 
-use crate::WITHOUT_WAITING;
+use crate::{WITHOUT_BECOMING_OURS, WITHOUT_WAITING};
 use rustix::termios::{ControlModes, LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,6 +27,23 @@ pub fn open_for_output(path: &Path) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// Opens a console on which somebody is to answer: lines can be read, and what is typed is shown, also when it was
+/// opened [for output](open_for_output) before. It does not become the terminal of this process, so that Ctrl-C ends
+/// nothing.
+///
+/// # Errors
+/// When there is no such device.
+pub fn open_for_answers(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).custom_flags(WITHOUT_BECOMING_OURS).open(path)?;
+    if let Ok(mut settings) = tcgetattr(&file) {
+        settings.local_modes.insert(LocalModes::ECHO | LocalModes::ICANON);
+        settings.control_modes.insert(ControlModes::CREAD);
+        // Then nobody can answer on this one; there may be others.
+        let _ = tcsetattr(&file, OptionalActions::Now, &settings);
+    }
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,7 +51,7 @@ mod tests {
     use std::os::fd::FromRawFd;
 
     #[test]
-    fn a_console_does_not_echo_and_what_is_no_terminal_is_opened_too() {
+    fn a_console_echoes_only_where_somebody_is_to_answer_and_what_is_no_terminal_is_opened_too() {
         let (mut master, mut slave) = (-1, -1);
         let mut name = [0; 64];
         // SAFETY: both descriptors and the name are written to places that outlive the call; the name of a pseudo terminal
@@ -60,6 +77,9 @@ mod tests {
         let console = open_for_output(Path::new(std::str::from_utf8(&name).unwrap())).unwrap();
         assert!(!echoes());
         drop(console);
+        let answers = open_for_answers(Path::new(std::str::from_utf8(&name).unwrap())).unwrap();
+        assert!(echoes() && tcgetattr(&slave).unwrap().control_modes.contains(ControlModes::CREAD));
+        drop(answers);
 
         assert!(open_for_output(Path::new("/dev/null")).is_ok());
         assert!(open_for_output(Path::new("/dev/no-such-console")).is_err());

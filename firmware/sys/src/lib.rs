@@ -26,7 +26,7 @@ pub use random::{random_u64, wait_for_randomness};
 pub use regular::open_regular;
 
 /// Flag for opening a terminal that must not become our controlling one.
-pub const WITHOUT_BECOMING_OURS: i32 = libc::O_NOCTTY;
+pub(crate) const WITHOUT_BECOMING_OURS: i32 = libc::O_NOCTTY;
 
 /// Flags for opening a device that must never make us wait, nor become our controlling terminal.
 pub const WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
