@@ -408,17 +408,21 @@ fn a_key_that_the_keyset_does_not_trust_is_refused_before_anybody_is_asked_to_si
     assert!(refused.unwrap_err().to_string().contains("not trusted"));
 }
 
+/// A signed firmware, its file, and the keyset that trusts it.
+fn given_bundle(place: &Place) -> (Firmware, PathBuf, Vec<u8>) {
+    let firmware = some_firmware(place);
+    let bundle = place.path("given.evfw");
+    write_bundle(&bundle, &firmware).unwrap();
+    let (key, _) = evener_keys::KeyFolder::new(place.path("keys")).development().unwrap();
+    (firmware, bundle, key.keyset(false).unwrap())
+}
+
 #[test]
 fn disks_come_from_a_signed_bundle_as_from_a_build() {
     let place = Place::new();
     let shop = place.shop(false);
     let board = Board::parse(include_str!("../../../board-support/boards/qemu.toml")).unwrap();
-    let keys = evener_keys::KeyFolder::new(place.path("keys"));
-    let (key, _) = keys.development().unwrap();
-    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
-    let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
-    let bundle = place.path("given.evfw");
-    write_bundle(&bundle, &firmware).unwrap();
+    let (firmware, bundle, keyset) = given_bundle(&place);
     let images = disks(&shop, std::slice::from_ref(&board), &place.path("out"), &bundle, &keyset).unwrap();
     let content = DiskContent { data: data::data(&shop).unwrap().content, ..content(&firmware) };
     let expected = place.path("expected");
@@ -427,6 +431,7 @@ fn disks_come_from_a_signed_bundle_as_from_a_build() {
     assert!(fs::read(images.disks.last().unwrap()).unwrap() == fs::read(&expected).unwrap());
     assert_eq!(fs::read(&images.bundle).unwrap(), fs::read(&bundle).unwrap());
 
+    let keys = evener_keys::KeyFolder::new(place.path("keys"));
     let stranger = keys.create("stranger", true).unwrap().keyset(false).unwrap();
     let refused =
         disks(&shop, std::slice::from_ref(&board), &place.path("out"), &bundle, &stranger).unwrap_err();

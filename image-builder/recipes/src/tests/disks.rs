@@ -7,8 +7,8 @@ use evener_board::Board;
 use evener_board::DiskFormat::{Ova, Qcow2, Raw, RawZst, Vhd, Vhdx, Vmdk};
 use evener_formats::{Format, Survey};
 
-use super::{Place, some_parts, some_statement};
-use crate::{OnDisk, sign, write_bundle};
+use super::{Place, given_bundle};
+use crate::OnDisk;
 
 #[test]
 fn every_format_that_a_board_asks_for_is_written_and_is_the_same_disk() {
@@ -17,12 +17,7 @@ fn every_format_that_a_board_asks_for_is_written_and_is_the_same_disk() {
     let text = include_str!("../../../../board-support/boards/qemu.toml");
     let mut board = Board::parse(text).unwrap();
     board.disk.formats = [Raw, Qcow2, Vhd, Vhdx, Vmdk, Ova, RawZst].into();
-    let keys = evener_keys::KeyFolder::new(place.path("keys"));
-    let (key, _) = keys.development().unwrap();
-    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
-    let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
-    let bundle = place.path("given.evfw");
-    write_bundle(&bundle, &firmware).unwrap();
+    let (_, bundle, keyset) = given_bundle(&place);
     let images = crate::disks(&shop, &[board], &place.path("out"), &bundle, &keyset).unwrap();
     assert_eq!(images.disks.len(), 7);
     let mut digests = BTreeSet::new();
@@ -47,12 +42,7 @@ fn boards_that_are_installed_from_a_stick_get_one_stick_between_them() {
         include_str!("../../../../board-support/boards/oem-x86.toml"),
     ];
     let boards = boards.map(|text| Board::parse(text).unwrap());
-    let keys = evener_keys::KeyFolder::new(place.path("keys"));
-    let (key, _) = keys.development().unwrap();
-    let (keyset, parts) = (key.keyset(false).unwrap(), some_parts());
-    let firmware = sign(&some_statement(&parts), &parts, &key, &keyset).unwrap();
-    let bundle = place.path("given.evfw");
-    write_bundle(&bundle, &firmware).unwrap();
+    let (_, bundle, keyset) = given_bundle(&place);
     let images = crate::disks(&shop, &boards, &place.path("out"), &bundle, &keyset).unwrap();
     let names: Vec<_> = images.stick.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     assert_eq!(names, ["evener-installer.raw", "evener-installer.raw.zst"]);

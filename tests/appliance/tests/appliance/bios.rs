@@ -12,7 +12,7 @@ use evener_manifest::KERNEL_AT;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{all, ask, wait_until_served, with_table};
+use crate::{all, ask, wait_for_screen, wait_until_served, with_table};
 
 /// In stage 2, behind its header.
 const IN_THE_LOADER: u64 = 3000;
@@ -142,19 +142,6 @@ fn a_machine_with_too_little_memory_says_so() {
     unit.serial().wait_for("E25 slot A: not enough memory", BOOT_WITHIN).unwrap();
     unit.serial().wait_for("E25 slot R: not enough memory", BOOT_WITHIN).unwrap();
     unit.serial().wait_for("stopped", BOOT_WITHIN).unwrap();
-}
-
-/// Waits until the screen shows `words`.
-fn wait_for_screen(unit: &mut Unit, words: &str) {
-    let deadline = Instant::now() + BOOT_WITHIN;
-    loop {
-        let screen = unit.screen_text().unwrap();
-        if screen.contains(words) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{words:?} is not on the screen:\n{screen}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Presses Ctrl-R on the keyboard once.

@@ -8,7 +8,7 @@ mod refused;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use evener_appliance::{BOOT_WITHIN, Network, Turn, log_path, shipped_image, shipped_stick};
 use evener_board::Board;
@@ -17,7 +17,7 @@ use evener_lab::{Attachment, DiskFile, Machine, Unit, WebServer, config_medium, 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{all, ask, wait_until_served};
+use crate::{all, ask, wait_for_screen, wait_until_served};
 
 /// From the question, or the decision, to the end of an installation.
 pub(crate) const INSTALL_WITHIN: Duration = Duration::from_secs(240);
@@ -190,19 +190,6 @@ fn an_appliance_with_nothing_but_a_serial_port_is_installed_from_there() {
     bench.check_stick();
     let alone = Machine::new("installer-lm2200-alone", &disk, &log_path("installer-lm2200-alone"));
     serves_alone(alone.imitating(&board));
-}
-
-/// Waits until the screen shows `words`.
-fn wait_for_screen(unit: &mut Unit, words: &str) {
-    let deadline = Instant::now() + BOOT_WITHIN;
-    loop {
-        let screen = unit.screen_text().unwrap();
-        if screen.contains(words) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{words:?} is not on the screen:\n{screen}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

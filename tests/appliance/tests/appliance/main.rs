@@ -36,7 +36,7 @@ use std::net::SocketAddrV4;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use evener_appliance::{Network, UNIT, fresh_disk, log_path};
+use evener_appliance::{BOOT_WITHIN, Network, UNIT, fresh_disk, log_path};
 use evener_disk::Role;
 use evener_lab::http::{Connection, Request};
 use evener_lab::{DiskFile, Host, Machine, Unit, config_medium};
@@ -79,6 +79,19 @@ fn wait_until_served_at(unit: &Unit, client: &Host, address: SocketAddrV4) {
                 assert!(!over, "{} does not serve: {error:#}", unit.name());
             }
         }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until the screen shows `words`.
+fn wait_for_screen(unit: &mut Unit, words: &str) {
+    let deadline = Instant::now() + BOOT_WITHIN;
+    loop {
+        let screen = unit.screen_text().unwrap();
+        if screen.contains(words) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{words:?} is not on the screen:\n{screen}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
