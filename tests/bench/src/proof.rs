@@ -42,7 +42,7 @@ pub struct Item {
 }
 
 /// All of them, as `make prove` runs them.
-pub const ITEMS: [Item; 11] = [
+pub const ITEMS: [Item; 13] = [
     Item {
         name: "sweep",
         title: "Every write cut in every way, on a simulated disk",
@@ -106,6 +106,34 @@ pub const ITEMS: [Item; 11] = [
             "image-builder/formats",
             "image-builder/layout",
             "update/update",
+        ],
+    },
+    Item {
+        name: "loader",
+        title: "Loaders that are replaced in the field, and that boot from every kind of disk",
+        page: "loader.md",
+        more: &[
+            "bootloader/bios",
+            "bootloader/stage2",
+            "bootloader/uefi",
+            "firmware/init",
+            "image-builder/formats",
+            "update/update",
+        ],
+    },
+    Item {
+        name: "installer",
+        title: "Disks that a stick installs",
+        page: "installer.md",
+        more: &[
+            "bootloader/bios",
+            "bootloader/stage2",
+            "bootloader/uefi",
+            "firmware/init",
+            "firmware/install",
+            "firmware/installer",
+            "image-builder/formats",
+            "image-builder/layout",
         ],
     },
     Item {

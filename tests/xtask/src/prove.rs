@@ -32,6 +32,8 @@ struct Proof {
 enum How {
     /// In full; it leaves its figures itself.
     Full,
+    /// Tests in full, also those that `make test` leaves out; their tally is the figures.
+    Tests,
     /// Tests that `make test` runs, too, once more with a BIOS in every unit; their tally is the figures.
     Bios,
 }
@@ -51,7 +53,7 @@ const UNDER_A_BIOS: [&str; 10] = [
 ];
 
 /// In the order in which they are run: the quick ones first.
-const PROOFS: [Proof; 9] = [
+const PROOFS: [Proof; 11] = [
     Proof {
         name: "fuzz",
         needs_image: false,
@@ -93,6 +95,20 @@ const PROOFS: [Proof; 9] = [
         arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--", "--nocapture"],
         tests: &["boards"],
         how: How::Full,
+    },
+    Proof {
+        name: "loader",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--no-fail-fast", "--"],
+        tests: &["loader::", "bios::"],
+        how: How::Tests,
+    },
+    Proof {
+        name: "installer",
+        needs_image: true,
+        arguments: &["test", "--package", APPLIANCE, "--test", "appliance", "--no-fail-fast", "--"],
+        tests: &["installer::"],
+        how: How::Tests,
     },
     Proof {
         name: "lm2200",
@@ -170,7 +186,7 @@ fn run(journal: &Journal, paths: &Paths, proof: &Proof, verdict: &mut Verdict) -
     let mut command: Command = cargo(paths);
     command.args(proof.arguments).args(proof.tests);
     match proof.how {
-        How::Full => command.env("EVENER_PROVE", "all"),
+        How::Full | How::Tests => command.env("EVENER_PROVE", "all"),
         How::Bios => command.env("EVENER_FIRMWARE", "bios"),
     };
     let begun = journal.elapsed();
@@ -179,7 +195,7 @@ fn run(journal: &Journal, paths: &Paths, proof: &Proof, verdict: &mut Verdict) -
         return verdict.note(&ended);
     }
     let tally = verdict.count(&ended)?;
-    if proof.how == How::Bios {
+    if proof.how != How::Full {
         leave_tally(paths, proof, tally, (journal.elapsed() - begun).as_secs())?;
     }
     Ok(())
