@@ -101,11 +101,12 @@ pub fn commit() -> String {
 const CUTS_HEAD: &str = "# Power cuts on a simulated disk\n
 Written by `make prove`; what a case is: `tests/sweep/src/lib.rs`. A *cut* is a moment of the operation at which the power fails,
 with one way in which what was not flushed survives: before, after, torn at each sector and inside of two, each unflushed
-write lost alone, every prefix kept; a write of more than 64 sectors, which only the factory reset makes, is torn at three of them
-and inside of two. A *second cut* is one more at every write of the recovery from that: before, torn in the middle, after, each with
+write lost alone, every prefix kept; a write of more than 64 sectors, which only the factory reset and a copy of the UEFI loader make, is torn
+at three of them and inside of two. A *second cut* is one more at every write of the recovery from that: before, torn in the middle, after, each with
 all or nothing of what was not flushed. A *lie* is a write that the disk
-acknowledges, flushes and does not keep. A *decay* is damage in what the operation reads. After each: a verified firmware at
-or above the floor boots, the floor did not fall, the settings are old or new, and the repeated update finishes.\n\n";
+acknowledges, flushes and does not keep. A *decay* is damage in what the operation reads. After each: the machine comes
+upon a loader that works, a verified firmware at or above the floor boots, the floor did not fall, the settings are old or new, and the
+repeated update finishes, loaders included.\n\n";
 
 const MUTANTS_HEAD: &str = "# What the sweep would notice\n
 Written by `make prove`. Each flush and each verification of `tests/sweep/mutants.toml` was deleted, one at a time, and the
