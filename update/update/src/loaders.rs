@@ -10,12 +10,9 @@ use evener_plan::{LoaderFacts, LoaderRest, LoaderStep, loader_step};
 use evener_slot_table::SlotTable;
 use evener_slots::{Fault, Loaders};
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::refill::AGAIN_AFTER;
 use crate::unit::{About, Unit};
-
-/// While an operator does something to the slots, this waits.
-const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Does what is to be done in this boot, after its proof of health. What fails is logged, said, and done again at the next
 /// boot.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::unit::{About, Unit};
 
-/// While an operator does something to the slots, this waits.
-const AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// While an operator does something to the slots, whoever works in the background waits.
+pub(crate) const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Does what is left to do after a proof of health. What fails is logged, noted, and done again at the next boot.
 pub(crate) async fn refill(unit: &Arc<Unit>) {
