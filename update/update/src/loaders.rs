@@ -147,6 +147,8 @@ fn say(unit: &Unit, rest: LoaderRest) {
                  {version} stays. Install another version, or this one again once the cause is known.",
                 unit.seen().facts.version
             ));
+            // Before the word below: who reads that looks for the reason.
+            unit.publish();
             Some("the newer one was given up")
         }
     };
