@@ -50,8 +50,9 @@ impl Watch {
             for rs in &vs.real_servers {
                 let listed = match vs.check.kind {
                     _ if !vs.enabled || !rs.enabled => Listed::Disabled,
-                    CheckKind::None => Listed::Unprobed,
                     CheckKind::Tcp | CheckKind::Http(_) => Listed::Probed,
+                    // What is not probed yet in this version counts as what never is.
+                    _ => Listed::Unprobed,
                 };
                 self.listed.push((vs.id, rs.id, listed));
                 if listed == Listed::Probed {
@@ -180,33 +181,20 @@ fn check_of(vs: &VirtualService, rs: &RealServer) -> (Target, Rules) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evener_config::{Config, Weight};
+    use evener_config::Config;
 
     fn snapshot(generation: u64, servers: &[(u32, u16, bool)]) -> Snapshot {
         let mut config = Config::default();
+        let address = evener_config::Address::Literal("192.0.2.1".parse().unwrap());
+        let server = |&(id, port, enabled): &(u32, u16, bool)| RealServer {
+            id: RsId(id),
+            enabled,
+            ..RealServer::new("10.0.0.1".parse().unwrap(), port)
+        };
         config.shared.virtual_services.push(VirtualService {
             id: VsId(1),
-            name: String::new(),
-            address: evener_config::Address::Literal("192.0.2.1".parse().unwrap()),
-            port: 80,
-            protocol: evener_config::Protocol::Tcp,
-            kind: evener_config::ServiceKind::Http,
-            enabled: true,
-            scheduler: evener_config::Scheduler::RoundRobin,
-            check: evener_config::HealthCheck::default(),
-            forwarded_for: evener_config::ForwardedFor::XForwardedFor,
-            timeouts: evener_config::ServiceTimeouts::default(),
-            limits: evener_config::Limits::default(),
-            real_servers: servers
-                .iter()
-                .map(|&(id, port, enabled)| RealServer {
-                    id: RsId(id),
-                    address: "10.0.0.1".parse().unwrap(),
-                    port,
-                    weight: Weight(1000),
-                    enabled,
-                })
-                .collect(),
+            real_servers: servers.iter().map(server).collect(),
+            ..VirtualService::new(address, 80)
         });
         Snapshot { generation, config }
     }

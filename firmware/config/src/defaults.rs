@@ -1,21 +1,33 @@
-//! What a setting is when nobody set it.
+//! What a setting is when nobody set it, where that is not zero, empty or off.
 
-use crate::{CheckKind, HealthCheck, HttpCheck, HttpMethod, Limits, ServiceTimeouts, Unit, Weight};
+use crate::{CheckKind, HealthCheck, HttpCheck, HttpMethod, Limits, ServiceTimeouts, SubService, Weight};
 
 pub(crate) const fn yes() -> bool {
     true
 }
 
-impl Default for Unit {
-    fn default() -> Self {
-        Self {
-            hostname: String::from("evener"),
-            interfaces: Vec::new(),
-            default_gateway: None,
-            name_servers: Vec::new(),
-            web_port: 8443,
-        }
-    }
+pub(crate) const fn syslog_port() -> u16 {
+    514
+}
+
+pub(crate) const fn unlock_s() -> u32 {
+    1800
+}
+
+pub(crate) const fn session_idle_s() -> u32 {
+    900
+}
+
+pub(crate) const fn session_longest_s() -> u32 {
+    28_800
+}
+
+pub(crate) const fn ldap_timeout_s() -> u8 {
+    5
+}
+
+pub(crate) const fn ldap_interval_s() -> u32 {
+    60
 }
 
 impl Default for Weight {
@@ -32,6 +44,7 @@ impl Default for HealthCheck {
             timeout_s: 4,
             retries: 2,
             port: None,
+            least_servers: 0,
         }
     }
 }
@@ -43,7 +56,18 @@ impl Default for HttpCheck {
             path: String::from("/"),
             host: None,
             extra_good_statuses: Vec::new(),
+            http_1_1: false,
+            pattern: String::new(),
+            pattern_within_bytes: 0,
+            headers: Vec::new(),
+            post_data: String::new(),
         }
+    }
+}
+
+impl Default for crate::DnsCheck {
+    fn default() -> Self {
+        Self { name: String::from(".") }
     }
 }
 
@@ -55,6 +79,67 @@ impl Default for ServiceTimeouts {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 20_000, request_head_bytes: 32_768, request_headers: 128 }
+        Self {
+            connections: 20_000,
+            request_head_bytes: 32_768,
+            request_headers: 128,
+            connections_per_s: 0,
+            requests_per_s: 0,
+            bandwidth_kbit_s: 0,
+        }
+    }
+}
+
+impl Default for SubService {
+    fn default() -> Self {
+        let crate::VirtualService {
+            id,
+            kind,
+            scheduler,
+            adaptive,
+            persistence,
+            check,
+            forwarded_for,
+            forwarding,
+            http,
+            rules,
+            unavailable,
+            caching,
+            compression,
+            intrusion_prevention,
+            web_firewall,
+            pre_authentication,
+            timeouts,
+            limits,
+            real_servers,
+            ..
+        } = crate::VirtualService::new(crate::Address::Literal(core::net::Ipv4Addr::UNSPECIFIED.into()), 0);
+        Self {
+            id,
+            name: String::new(),
+            enabled: true,
+            kind,
+            weight: Weight::default().0,
+            connection_limit: 0,
+            critical: false,
+            chosen_by: Vec::new(),
+            scheduler,
+            adaptive,
+            persistence,
+            check,
+            forwarded_for,
+            forwarding,
+            http,
+            rules,
+            unavailable,
+            caching,
+            compression,
+            intrusion_prevention,
+            web_firewall,
+            pre_authentication,
+            timeouts,
+            limits,
+            real_servers,
+        }
     }
 }

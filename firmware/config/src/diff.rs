@@ -1,283 +1,262 @@
 //! What changed from one configuration to the next, in the words of an operator.
 //!
-//! The lines go into the history and are read months later, so each names the object with its address and
-//! gives both values. Every struct is taken apart by name: a new setting that nobody described here does not
-//! compile.
+//! The lines go into the history and are read months later, so each names the object with its address and gives both
+//! values. The words are those of the settings themselves ([`shape`](crate::shape)): a new setting is told of without
+//! anything being written here.
 
-use crate::{
-    Address, CheckKind, Config, ForwardedFor, HealthCheck, HttpCheck, HttpMethod, Interface, Ipv4Setup,
-    Limits, Protocol, RealServer, Scheduler, ServiceKind, ServiceTimeouts, Shared, StaticIpv4, Unit, User,
-    VirtualService,
-};
-use core::fmt::Display;
-use core::net::IpAddr;
-use std::collections::BTreeMap;
+use crate::shape::{Field, Group, List, Shape, Variant, settings, within_a_sentence};
+use crate::{Config, VirtualService};
+use core::net::{IpAddr, SocketAddr};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The differences, one line each; empty exactly when the configurations are equal (provided that their ids are
-/// unique, as [`validate`](crate::validate) demands). Passwords are mentioned, never shown.
+/// unique, as [`validate`](crate::validate) demands). Secrets are mentioned, never shown.
 ///
 /// `virtual service shop (192.0.2.10:80): real server 10.0.0.5:8080 added`
 #[must_use]
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
     let mut lines = Vec::new();
-    let (Shared { virtual_services: old_services, users: old_users }, Shared { virtual_services, users }) =
-        (&old.shared, &new.shared);
-    let what = |service: &VirtualService| format!("virtual service {}", label_of(service));
-    each(&mut lines, "virtual services", old_services, virtual_services, |it| it.id, what, service);
-    each(
-        &mut lines,
-        "accounts",
-        old_users,
-        users,
-        |it| it.name.clone(),
-        |it| format!("account {}", it.name),
-        user,
-    );
-    unit(&mut lines, &old.unit, &new.unit);
+    if old != new {
+        let value = |config| serde_json::to_value(config).unwrap_or_default();
+        Object { lines: &mut lines, name: "" }.group(settings(), &value(old), &value(new));
+    }
     lines
 }
 
 /// `virtual service shop (192.0.2.10:80)`: how a service is called in sentences.
 pub(crate) fn label(service: &VirtualService) -> String {
-    format!("virtual service {}", label_of(service))
-}
-
-fn label_of(service: &VirtualService) -> String {
-    let place = match &service.address {
-        Address::Literal(address) => socket(*address, service.port),
-        Address::Own(interface) => format!("{}:{}", interface.0, service.port),
-    };
-    if service.name.is_empty() { place } else { format!("{} ({place})", service.name) }
-}
-
-fn socket(address: IpAddr, port: u16) -> String {
-    core::net::SocketAddr::new(address, port).to_string()
+    let services = settings().field("shared").and_then(|shared| match &shared.shape {
+        Shape::Group(shared) => shared.field("virtual_services"),
+        _ => None,
+    });
+    let value = serde_json::to_value(service).unwrap_or_default();
+    match services.map(|field| &field.shape) {
+        Some(Shape::List(List { of, .. })) => label_of(of, &value),
+        _ => String::new(),
+    }
 }
 
 /// The changes of one object: lines that all begin with its name.
 struct Object<'a> {
     lines: &'a mut Vec<String>,
-    name: String,
+    name: &'a str,
 }
 
 impl Object<'_> {
-    fn say(&mut self, what: impl Display) {
-        self.lines.push(if self.name.is_empty() {
-            what.to_string()
+    fn say(&mut self, what: &str) {
+        let Self { lines, name } = self;
+        lines.push(if name.is_empty() { what.to_owned() } else { format!("{name}: {what}") });
+    }
+
+    fn group(&mut self, group: &Group, old: &Value, new: &Value) {
+        for field in &group.fields {
+            let (old, new) = (&old[field.name.as_str()], &new[field.name.as_str()]);
+            if old != new {
+                self.field(field, old, new);
+            }
+        }
+    }
+
+    fn field(&mut self, field: &Field, old: &Value, new: &Value) {
+        match &field.shape {
+            Shape::Switch if field.name == "enabled" => {
+                self.say(if *new == Value::Bool(true) { "enabled" } else { "disabled" });
+            }
+            Shape::Text(text) if text.secret => self.say(&format!("{} changed", title(field))),
+            Shape::Group(group) if old.is_object() && new.is_object() => self.group(group, old, new),
+            Shape::List(list) if identity(list).is_some() => self.list(field, list, old, new),
+            Shape::Choice(variants) => self.choice(field, variants, old, new),
+            _ => self.values(field, old, new),
+        }
+    }
+
+    fn values(&mut self, field: &Field, old: &Value, new: &Value) {
+        let (old, new) = (words(field, old), words(field, new));
+        let title = title(field);
+        // Two values may be said alike, such as two secrets in a list.
+        self.say(&if old == new {
+            format!("{title} changed")
         } else {
-            format!("{}: {what}", self.name)
+            format!("{title} changed from {old} to {new}")
         });
     }
 
-    fn value<T: PartialEq>(&mut self, what: &str, old: &T, new: &T, words: impl Fn(&T) -> String) {
-        if old != new {
-            self.say(format_args!("{what} changed from {} to {}", words(old), words(new)));
+    /// Another variant is a change of the setting; the same one with other content is one of what belongs to it.
+    fn choice(&mut self, field: &Field, variants: &[Variant], old: &Value, new: &Value) {
+        let before = chosen(variants, old).and_then(|(variant, content)| Some((variant, content?)));
+        let after = chosen(variants, new).and_then(|(variant, content)| Some((variant, content?)));
+        match (before, after) {
+            (Some((one, old)), Some((other, new)))
+                if one.name == other.name && one.words_are_no_sentence() =>
+            {
+                match &one.content {
+                    Some(Shape::Group(group)) => self.group(group, old, new),
+                    _ => self.values(field, old, new),
+                }
+            }
+            _ => self.values(field, old, new),
         }
     }
 
-    fn plain<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
-        self.value(what, old, new, T::to_string);
-    }
-
-    fn seconds<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
-        self.value(what, old, new, |value| format!("{value} s"));
-    }
-
-    fn text(&mut self, what: &str, old: &String, new: &String) {
-        self.value(what, old, new, |text| if text.is_empty() { "nothing".into() } else { text.clone() });
-    }
-
-    fn optional<T: PartialEq + Display>(
-        &mut self,
-        what: &str,
-        old: &Option<T>,
-        new: &Option<T>,
-        absent: &str,
-    ) {
-        self.value(what, old, new, |value| value.as_ref().map_or_else(|| absent.to_owned(), T::to_string));
-    }
-
-    fn switch(&mut self, old: bool, new: bool) {
-        if old != new {
-            self.say(if new { "enabled" } else { "disabled" });
+    /// What was removed, added, changed, or put in another order.
+    fn list(&mut self, field: &Field, list: &List, old: &Value, new: &Value) {
+        let key = |it: &Value| identity(list).map(|field| it[field.name.as_str()].to_string());
+        let elements = |of: &Value| of.as_array().cloned().unwrap_or_default();
+        let (old, new) = (elements(old), elements(new));
+        let name_of = |it: &Value| {
+            let label = label_of(&list.of, it);
+            if self.name.is_empty() { label } else { format!("{}: {label}", self.name) }
+        };
+        let before: BTreeMap<_, &Value> = old.iter().map(|it| (key(it), it)).collect();
+        let after: BTreeSet<_> = new.iter().map(key).collect();
+        let gone = old.iter().filter(|it| !after.contains(&key(it)));
+        let mut lines: Vec<String> = gone.map(|it| format!("{} removed", name_of(it))).collect();
+        for element in &new {
+            match (before.get(&key(element)), &*list.of) {
+                (None, _) => lines.push(format!("{} added", name_of(element))),
+                (Some(former), Shape::Group(group)) if **former != *element => {
+                    Object { lines: &mut lines, name: &name_of(former) }.group(group, former, element);
+                }
+                _ => {}
+            }
+        }
+        self.lines.extend(lines);
+        let stayed = old.iter().map(key).filter(|key| after.contains(key));
+        if !stayed.eq(new.iter().map(key).filter(|key| before.contains_key(key))) {
+            let of = if self.name.is_empty() { String::new() } else { format!(" of {}", self.name) };
+            self.lines.push(format!("order of {}{of} changed", title(field)));
         }
     }
 }
 
-/// Compares two lists whose elements have a key: what was removed, added, changed, or put in another order.
-fn each<T, K: Ord>(
-    lines: &mut Vec<String>,
-    list: &str,
-    old: &[T],
-    new: &[T],
-    key: impl Fn(&T) -> K,
-    name: impl Fn(&T) -> String,
-    changes: impl Fn(&mut Object<'_>, &T, &T),
-) {
-    let before: BTreeMap<K, &T> = old.iter().map(|it| (key(it), it)).collect();
-    let after: BTreeMap<K, &T> = new.iter().map(|it| (key(it), it)).collect();
-    lines.extend(
-        old.iter().filter(|it| !after.contains_key(&key(it))).map(|it| format!("{} removed", name(it))),
-    );
-    for element in new {
-        match before.get(&key(element)) {
-            None => lines.push(format!("{} added", name(element))),
-            Some(former) => changes(&mut Object { lines: &mut *lines, name: name(former) }, former, element),
-        }
-    }
-    let stayed = old.iter().map(&key).filter(|key| after.contains_key(key));
-    if !stayed.eq(new.iter().map(&key).filter(|key| before.contains_key(key))) {
-        lines.push(format!("order of {list} changed"));
+impl Variant {
+    /// Whether its content is too much for one sentence, so that its fields are told of one by one.
+    fn words_are_no_sentence(&self) -> bool {
+        let Some(Shape::Group(group)) = &self.content else { return false };
+        group.fields.iter().any(|field| !self.words.contains(&format!("{{{}}}", field.name)))
     }
 }
 
-fn service(object: &mut Object<'_>, old: &VirtualService, new: &VirtualService) {
-    let VirtualService {
-        id: _,
-        name,
-        address,
-        port,
-        protocol,
-        kind,
-        enabled,
-        scheduler,
-        check,
-        forwarded_for,
-        timeouts: new_timeouts,
-        limits: new_limits,
-        real_servers,
-    } = new;
-    object.text("name", &old.name, name);
-    object.value("address", &old.address, address, |address| match address {
-        Address::Literal(address) => address.to_string(),
-        Address::Own(interface) => format!("the unit's own on {}", interface.0),
-    });
-    object.plain("port", &old.port, port);
-    object.value("protocol", &old.protocol, protocol, |protocol| match protocol {
-        Protocol::Tcp => "TCP".into(),
-        Protocol::Udp => "UDP".into(),
-    });
-    object.value("kind", &old.kind, kind, |kind| match kind {
-        ServiceKind::Http => "HTTP".into(),
-    });
-    object.switch(old.enabled, *enabled);
-    object.value("scheduling", &old.scheduler, scheduler, |scheduler| match scheduler {
-        Scheduler::RoundRobin => "round robin".into(),
-        Scheduler::WeightedRoundRobin => "weighted round robin".into(),
-    });
-    health(object, &old.check, check);
-    object.value("client address header", &old.forwarded_for, forwarded_for, |header| match header {
-        ForwardedFor::XForwardedFor => "X-Forwarded-For".into(),
-        ForwardedFor::None => "none".into(),
-    });
-    timeouts(object, &old.timeouts, new_timeouts);
-    limits(object, &old.limits, new_limits);
-    let prefix = object.name.clone();
-    let what = |server: &RealServer| format!("{prefix}: real server {}", socket(server.address, server.port));
-    let list = format!("real servers of {prefix}");
-    each(object.lines, &list, &old.real_servers, real_servers, |it| it.id, what, real_server);
+fn title(field: &Field) -> String {
+    within_a_sentence(&field.title)
 }
 
-fn health(object: &mut Object<'_>, old: &HealthCheck, new: &HealthCheck) {
-    let HealthCheck { kind, interval_s, timeout_s, retries, port } = new;
-    match (&old.kind, kind) {
-        (CheckKind::Http(old), CheckKind::Http(new)) => http_check(object, old, new),
-        (old, new) => object.value("check", old, new, |kind| match kind {
-            CheckKind::Tcp => "TCP".into(),
-            CheckKind::Http(http) => format!("HTTP {} {}", method(http.method), http.path),
-            CheckKind::None => "none".into(),
-        }),
-    }
-    object.seconds("check interval", &old.interval_s, interval_s);
-    object.seconds("check time-out", &old.timeout_s, timeout_s);
-    object.plain("check tries", &old.retries, retries);
-    object.optional("check port", &old.port, port, "the server's own");
+/// What tells the elements of a list of objects from each other; none for a list of plain values.
+fn identity(list: &List) -> Option<&Field> {
+    if let Shape::Group(group) = &*list.of { group.identity() } else { None }
 }
 
-fn http_check(object: &mut Object<'_>, old: &HttpCheck, new: &HttpCheck) {
-    let HttpCheck { method: new_method, path, host, extra_good_statuses } = new;
-    object.value("check method", &old.method, new_method, |it| method(*it).into());
-    object.text("check path", &old.path, path);
-    object.optional("check host", &old.host, host, "the server's address");
-    object.value("extra good statuses", &old.extra_good_statuses, extra_good_statuses, |list| list_of(list));
+/// How an object of a list is called.
+fn label_of(shape: &Shape, value: &Value) -> String {
+    let Shape::Group(group) = shape else { return plain(value) };
+    let good = group.labels.iter().find_map(|template| filled(template, group, value));
+    good.unwrap_or_else(|| group.identity().map_or_else(String::new, |it| plain(&value[it.name.as_str()])))
 }
 
-const fn method(method: HttpMethod) -> &'static str {
-    match method {
-        HttpMethod::Head => "HEAD",
-        HttpMethod::Get => "GET",
-    }
-}
-
-fn timeouts(object: &mut Object<'_>, old: &ServiceTimeouts, new: &ServiceTimeouts) {
-    let ServiceTimeouts { request_head_s, connect_s, response_head_s, idle_s, keep_alive_s } = new;
-    object.seconds("request head time-out", &old.request_head_s, request_head_s);
-    object.seconds("connect time-out", &old.connect_s, connect_s);
-    object.seconds("response head time-out", &old.response_head_s, response_head_s);
-    object.seconds("idle time-out", &old.idle_s, idle_s);
-    object.seconds("keep-alive time", &old.keep_alive_s, keep_alive_s);
-}
-
-fn limits(object: &mut Object<'_>, old: &Limits, new: &Limits) {
-    let Limits { connections, request_head_bytes, request_headers } = new;
-    object.plain("limit of connections", &old.connections, connections);
-    object.value("limit of a request head", &old.request_head_bytes, request_head_bytes, |it| {
-        format!("{it} bytes")
-    });
-    object.plain("limit of header fields", &old.request_headers, request_headers);
-}
-
-fn real_server(object: &mut Object<'_>, old: &RealServer, new: &RealServer) {
-    let RealServer { id: _, address, port, weight, enabled } = new;
-    object.plain("address", &old.address, address);
-    object.plain("port", &old.port, port);
-    object.plain("weight", &old.weight.0, &weight.0);
-    object.switch(old.enabled, *enabled);
-}
-
-fn user(object: &mut Object<'_>, old: &User, new: &User) {
-    let User { name: _, password, must_change_password } = new;
-    if old.password != *password {
-        object.say("password changed");
-    }
-    if old.must_change_password != *must_change_password {
-        object.say(if *must_change_password {
-            "the password must be changed at the next sign-in"
+/// A template with its fields filled in; none when one of them is empty. `{socket}` is address and port.
+fn filled(template: &str, group: &Group, value: &Value) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        let said = if name == "socket" {
+            socket(group, value)
         } else {
-            "the password need not be changed any more"
-        });
+            let said = |field: &Field| match &field.shape {
+                // A template has its own way to say what is counted.
+                Shape::Number(_) => plain(&value[name]),
+                _ => words(field, &value[name]),
+            };
+            group.field(name).map(said).filter(|said| said != NOTHING)?
+        };
+        text += before;
+        text += &said;
+        rest = after;
+    }
+    Some(text + rest)
+}
+
+fn socket(group: &Group, value: &Value) -> String {
+    let (address, port) = (&value["address"], &value["port"]);
+    let literal = address.as_str().or_else(|| address["literal"].as_str());
+    let ip = literal.and_then(|address| address.parse::<IpAddr>().ok());
+    match (ip, port.as_u64().and_then(|port| u16::try_from(port).ok())) {
+        (Some(ip), Some(port)) => SocketAddr::new(ip, port).to_string(),
+        _ => {
+            let place = address["own"].as_str().map(str::to_owned);
+            let place = place.or_else(|| group.field("address").map(|field| words(field, address)));
+            format!("{}:{}", place.unwrap_or_default(), plain(port))
+        }
     }
 }
 
-fn unit(lines: &mut Vec<String>, old: &Unit, new: &Unit) {
-    let Unit { hostname, interfaces, default_gateway, name_servers, web_port } = new;
-    let mut object = Object { lines, name: String::new() };
-    object.text("host name", &old.hostname, hostname);
-    object.optional("default gateway", &old.default_gateway, default_gateway, "none");
-    object.value("name servers", &old.name_servers, name_servers, |list| list_of(list));
-    object.plain("port of the administration pages", &old.web_port, web_port);
-    let what = |interface: &Interface| format!("interface {}", interface.name.0);
-    each(object.lines, "interfaces", &old.interfaces, interfaces, |it| it.name.clone(), what, interface);
-}
+/// How an empty text, or an empty list, is said.
+const NOTHING: &str = "nothing";
 
-fn interface(object: &mut Object<'_>, old: &Interface, new: &Interface) {
-    let Interface { name: _, ipv4, mtu, segmentation_offload } = new;
-    object.value("IPv4", &old.ipv4, ipv4, |setup| match setup {
-        Ipv4Setup::Dhcp => "DHCP".into(),
-        Ipv4Setup::Static(StaticIpv4 { address, prefix }) => format!("{address}/{prefix}"),
-        Ipv4Setup::None => "no address".into(),
-    });
-    object.optional("MTU", &old.mtu, mtu, "the driver's");
-    object.value("segmentation offload", &old.segmentation_offload, segmentation_offload, |it| {
-        it.map_or("as the driver has it", |is_on| if is_on { "on" } else { "off" }).into()
-    });
-}
-
-fn list_of<T: Display>(list: &[T]) -> String {
-    if list.is_empty() {
-        return String::from("none");
+/// A value in the words of its setting.
+pub(crate) fn words(field: &Field, value: &Value) -> String {
+    match (&field.absent, value) {
+        (Some(absent), Value::Null) => absent.clone(),
+        _ => said(&field.shape, value),
     }
-    list.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn said(shape: &Shape, value: &Value) -> String {
+    match (shape, value) {
+        (Shape::Text(text), _) if text.secret => String::from("hidden"),
+        (Shape::Text(_), Value::String(text)) if text.is_empty() => NOTHING.to_owned(),
+        (Shape::Switch, value) => String::from(if *value == Value::Bool(true) { "on" } else { "off" }),
+        (Shape::Number(number), value) if !number.unit.is_empty() => format!("{value} {}", number.unit),
+        (Shape::Choice(variants), value) => match chosen(variants, value) {
+            Some((variant, content)) => said_of(variant, content),
+            None => plain(value),
+        },
+        (Shape::List(_), Value::Array(list)) if list.is_empty() => String::from("none"),
+        (Shape::List(of), Value::Array(list)) => {
+            list.iter().map(|it| label_or_words(&of.of, it)).collect::<Vec<_>>().join(", ")
+        }
+        (Shape::Group(group), Value::Object(_)) => {
+            let fields = group.fields.iter();
+            let said = fields.map(|field| format!("{} {}", title(field), words(field, &value[&field.name])));
+            said.collect::<Vec<_>>().join(", ")
+        }
+        (_, value) => plain(value),
+    }
+}
+
+fn label_or_words(shape: &Shape, value: &Value) -> String {
+    match shape {
+        Shape::Group(group) if !group.labels.is_empty() => label_of(shape, value),
+        _ => said(shape, value),
+    }
+}
+
+fn said_of(variant: &Variant, content: Option<&Value>) -> String {
+    let title = within_a_sentence(&variant.title);
+    match (&variant.content, content) {
+        (Some(Shape::Group(group)), Some(value)) if !variant.words.is_empty() => {
+            filled(&variant.words, group, value).unwrap_or(title)
+        }
+        (Some(shape), Some(value)) if variant.words.contains("{}") => {
+            variant.words.replace("{}", &said(shape, value))
+        }
+        _ => title,
+    }
+}
+
+/// The variant that a value names, and its content: `"dhcp"`, or `{"static": {…}}`.
+fn chosen<'a>(variants: &'a [Variant], value: &'a Value) -> Option<(&'a Variant, Option<&'a Value>)> {
+    let (name, content) = match value {
+        Value::String(name) => (name, None),
+        Value::Object(one) => one.iter().next().map(|(name, content)| (name, Some(content)))?,
+        _ => return None,
+    };
+    variants.iter().find(|variant| variant.name == *name).map(|variant| (variant, content))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! one level, plus a password. It is taken whole or not at all, and a file that is refused is refused with
 //! every reason at once, each with its line. Described for operators in `docs/first-configuration.md`.
 
+use crate::shape::{Shape, settings};
 use crate::violation::Violation;
-use crate::{Config, Interface, PasswordHash, RsId, Shared, Unit, VirtualService, VsId, validate};
+use crate::{Config, PasswordHash, RsId, Shared, Unit, VirtualService, VsId, validate};
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
@@ -50,34 +50,19 @@ pub struct FirstError {
     pub reason: String,
 }
 
-/// The file, field by field.
-#[derive(Deserialize)]
+/// What the file holds beside settings.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct Beside {
     password: Option<String>,
     password_hash: Option<PasswordHash>,
-    hostname: String,
-    interfaces: Vec<Interface>,
-    default_gateway: Option<Ipv4Addr>,
-    name_servers: Vec<IpAddr>,
-    web_port: u16,
-    virtual_services: Vec<VirtualService>,
 }
 
-impl Default for File {
-    fn default() -> Self {
-        let Unit { hostname, interfaces, default_gateway, name_servers, web_port } = Unit::default();
-        Self {
-            password: None,
-            password_hash: None,
-            hostname,
-            interfaces,
-            default_gateway,
-            name_servers,
-            web_port,
-            virtual_services: Vec::new(),
-        }
-    }
+/// A document apart: settings of both halves, and what is beside them.
+struct Parts<'a> {
+    shared: DeTable<'a>,
+    unit: DeTable<'a>,
+    beside: DeTable<'a>,
 }
 
 /// Reads a first configuration.
@@ -93,27 +78,22 @@ pub fn parse(text: &str) -> Result<FirstConfig, Vec<FirstError>> {
         vec![FirstError { line, field, reason }]
     };
     let document = DeTable::parse(text).map_err(|error| not_toml(&error, String::new()))?;
-    let deserializer = toml::Deserializer::from(document.clone());
-    let file: File = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+    let parts = apart(document.get_ref()).map_err(|(at, field, reason)| {
+        vec![FirstError { line: line_of(at), field, reason: with_suggestion(&reason) }]
+    })?;
+    let span = document.span();
+    let wrong = |error: serde_path_to_error::Error<toml::de::Error>| {
         let path = error.path().to_string();
         not_toml(error.inner(), if path == "." { String::new() } else { path })
-    })?;
+    };
+    let beside: Beside = read(parts.beside, span.clone()).map_err(wrong)?;
+    let mut shared: Shared = read(parts.shared, span.clone()).map_err(wrong)?;
+    let unit: Unit = read(parts.unit, span).map_err(wrong)?;
 
     let mut violations = Vec::new();
-    let password = password(file.password, file.password_hash, &mut violations);
-    let config = Config {
-        shared: Shared {
-            virtual_services: numbered(file.virtual_services, &mut violations),
-            users: Vec::new(),
-        },
-        unit: Unit {
-            hostname: file.hostname,
-            interfaces: file.interfaces,
-            default_gateway: file.default_gateway,
-            name_servers: file.name_servers,
-            web_port: file.web_port,
-        },
-    };
+    let password = password(beside.password, beside.password_hash, &mut violations);
+    shared.virtual_services = numbered(shared.virtual_services, &mut violations);
+    let config = Config { shared, unit };
     violations.extend(validate::validate_without_users(&config));
     if violations.is_empty() {
         return Ok(FirstConfig { config, password });
@@ -124,6 +104,45 @@ pub fn parse(text: &str) -> Result<FirstConfig, Vec<FirstError>> {
         FirstError { line: line_of(position(root, field)), field: field.to_owned(), reason }
     };
     Err(violations.into_iter().map(error).collect())
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    table: DeTable<'_>,
+    span: core::ops::Range<usize>,
+) -> Result<T, serde_path_to_error::Error<toml::de::Error>> {
+    serde_path_to_error::deserialize(toml::Deserializer::from(toml::Spanned::new(span, table)))
+}
+
+/// Puts each field into the half that it belongs to.
+///
+/// # Errors
+/// The first name that is in neither, with its place and all that are.
+fn apart<'a>(document: &DeTable<'a>) -> Result<Parts<'a>, (usize, String, String)> {
+    let names = |half: &str| -> Vec<&str> {
+        let shape = settings().field(half).map(|field| &field.shape);
+        let Some(Shape::Group(group)) = shape else { return Vec::new() };
+        // Accounts have passwords, and only `bal` can be given one here.
+        group.fields.iter().map(|field| field.name.as_str()).filter(|name| *name != "users").collect()
+    };
+    let (shared, unit, beside) = (names("shared"), names("unit"), ["password", "password_hash"]);
+    let mut parts = Parts { shared: DeTable::new(), unit: DeTable::new(), beside: DeTable::new() };
+    for (key, value) in document {
+        let name: &str = key.get_ref();
+        let half = if shared.contains(&name) {
+            &mut parts.shared
+        } else if unit.contains(&name) {
+            &mut parts.unit
+        } else if beside.contains(&name) {
+            &mut parts.beside
+        } else {
+            let known = beside.iter().chain(&unit).chain(&shared);
+            let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+            let reason = format!("unknown field `{name}`, expected one of {}", known.join(", "));
+            return Err((key.span().start, name.to_owned(), reason));
+        };
+        half.insert(key.clone(), value.clone());
+    }
+    Ok(parts)
 }
 
 fn password(

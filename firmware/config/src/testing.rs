@@ -2,8 +2,8 @@
 
 use crate::{
     Address, CheckKind, Config, ForwardedFor, HealthCheck, HttpCheck, HttpMethod, Interface, InterfaceName,
-    Ipv4Setup, Limits, PasswordHash, Protocol, RealServer, RsId, Scheduler, ServiceKind, ServiceTimeouts,
-    Shared, StaticIpv4, Unit, User, VirtualService, VsId, Weight,
+    Ipv4Setup, Limits, PasswordHash, Protocol, RealServer, RsId, Scheduler, ServiceTimeouts, Shared,
+    StaticIpv4, Unit, User, VirtualService, VsId, Weight,
 };
 use core::net::IpAddr;
 use proptest::prelude::*;
@@ -12,31 +12,11 @@ pub(crate) const HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b5dWRWJTmaaJObG8fPbqQ9o0lM";
 
 pub(crate) fn service(id: u32, address: &str, port: u16) -> VirtualService {
-    VirtualService {
-        id: VsId(id),
-        name: String::new(),
-        address: Address::Literal(address.parse().unwrap()),
-        port,
-        protocol: Protocol::Tcp,
-        kind: ServiceKind::Http,
-        enabled: true,
-        scheduler: Scheduler::default(),
-        check: HealthCheck::default(),
-        forwarded_for: ForwardedFor::default(),
-        timeouts: ServiceTimeouts::default(),
-        limits: Limits::default(),
-        real_servers: vec![],
-    }
+    VirtualService { id: VsId(id), ..VirtualService::new(Address::Literal(address.parse().unwrap()), port) }
 }
 
 fn server(id: u32, address: &str) -> RealServer {
-    RealServer {
-        id: RsId(id),
-        address: address.parse().unwrap(),
-        port: 8080,
-        weight: Weight::default(),
-        enabled: true,
-    }
+    RealServer { id: RsId(id), ..RealServer::new(address.parse().unwrap(), 8080) }
 }
 
 /// Two services with two servers each, one static interface, two accounts.
@@ -61,13 +41,13 @@ pub(crate) fn valid_config() -> Config {
                 },
             ],
             users: vec![user("bal"), user("operator")],
+            ..Shared::default()
         },
         unit: Unit {
             interfaces: vec![Interface {
-                name: InterfaceName("eth0".into()),
                 ipv4: Ipv4Setup::Static(StaticIpv4 { address: "192.0.2.2".parse().unwrap(), prefix: 24 }),
                 mtu: Some(1500),
-                segmentation_offload: None,
+                ..Interface::new(InterfaceName("eth0".into()))
             }],
             default_gateway: Some("192.0.2.1".parse().unwrap()),
             name_servers: vec!["192.0.2.53".parse().unwrap(), "2001:db8::53".parse().unwrap()],
@@ -88,7 +68,7 @@ fn any_check() -> impl Strategy<Value = HealthCheck> {
     let http = (any::<bool>(), ".{0,20}", any::<Option<String>>(), any::<Vec<u16>>());
     let http = http.prop_map(|(get, path, host, extra_good_statuses)| {
         let method = if get { HttpMethod::Get } else { HttpMethod::Head };
-        CheckKind::Http(HttpCheck { method, path, host, extra_good_statuses })
+        CheckKind::Http(HttpCheck { method, path, host, extra_good_statuses, ..HttpCheck::default() })
     });
     let kind = prop_oneof![Just(CheckKind::Tcp), Just(CheckKind::None), http];
     (kind, any::<u16>(), any::<u16>(), any::<u8>(), any::<Option<u16>>()).prop_map(
@@ -98,6 +78,7 @@ fn any_check() -> impl Strategy<Value = HealthCheck> {
             timeout_s,
             retries,
             port,
+            ..HealthCheck::default()
         },
     )
 }
@@ -106,10 +87,9 @@ fn any_server() -> impl Strategy<Value = RealServer> {
     (0u32..20, any_address(), any::<u16>(), any::<u16>(), any::<bool>()).prop_map(
         |(id, address, port, weight, enabled)| RealServer {
             id: RsId(id),
-            address,
-            port,
             weight: Weight(weight),
             enabled,
+            ..RealServer::new(address, port)
         },
     )
 }
@@ -123,7 +103,7 @@ fn any_service() -> impl Strategy<Value = VirtualService> {
             ServiceTimeouts { request_head_s, connect_s, response_head_s, idle_s, keep_alive_s }
         });
     let limits = any::<(u32, u32, u16)>().prop_map(|(connections, request_head_bytes, request_headers)| {
-        Limits { connections, request_head_bytes, request_headers }
+        Limits { connections, request_head_bytes, request_headers, ..Limits::default() }
     });
     let port = prop_oneof![any::<u16>(), Just(22), Just(8443), Just(8444), Just(6973)];
     let servers = proptest::collection::vec(any_server(), 0..4);
@@ -142,10 +122,7 @@ fn any_service() -> impl Strategy<Value = VirtualService> {
             VirtualService {
                 id: VsId(id),
                 name,
-                address,
-                port,
                 protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
-                kind: ServiceKind::Http,
                 enabled,
                 scheduler: if weighted { Scheduler::WeightedRoundRobin } else { Scheduler::RoundRobin },
                 check,
@@ -153,6 +130,7 @@ fn any_service() -> impl Strategy<Value = VirtualService> {
                 timeouts,
                 limits,
                 real_servers,
+                ..VirtualService::new(address, port)
             }
         },
     )
@@ -163,7 +141,12 @@ fn any_unit() -> impl Strategy<Value = Unit> {
         .prop_map(|(address, prefix)| Ipv4Setup::Static(StaticIpv4 { address, prefix }));
     let ipv4 = prop_oneof![Just(Ipv4Setup::Dhcp), Just(Ipv4Setup::None), fixed];
     let interface = (any_interface_name(), ipv4, any::<Option<u16>>(), any::<Option<bool>>()).prop_map(
-        |(name, ipv4, mtu, segmentation_offload)| Interface { name, ipv4, mtu, segmentation_offload },
+        |(name, ipv4, mtu, segmentation_offload)| Interface {
+            ipv4,
+            mtu,
+            segmentation_offload,
+            ..Interface::new(name)
+        },
     );
     (
         ".{0,70}",
@@ -178,6 +161,7 @@ fn any_unit() -> impl Strategy<Value = Unit> {
             default_gateway,
             name_servers,
             web_port,
+            ..Unit::default()
         })
 }
 
@@ -190,7 +174,7 @@ pub(crate) fn any_config() -> impl Strategy<Value = Config> {
     });
     (proptest::collection::vec(any_service(), 0..5), proptest::collection::vec(user, 0..4), any_unit())
         .prop_map(|(virtual_services, users, unit)| Config {
-            shared: Shared { virtual_services, users },
+            shared: Shared { virtual_services, users, ..Shared::default() },
             unit,
         })
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ impl fmt::Display for Violation {
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Violation>,
+    /// What the description of a setting refuses by itself. A rule that knows the setting says it better.
+    general: Vec<Violation>,
 }
 
 impl Findings {
@@ -34,6 +37,11 @@ impl Findings {
         }
     }
 
+    /// All that was found so far is what the descriptions of settings refuse.
+    pub(crate) fn are_general(&mut self) {
+        self.general.append(&mut self.list);
+    }
+
     /// Records `reason` unless the claim holds.
     pub(crate) fn require(&mut self, holds: bool, field: &str, reason: impl FnOnce() -> String) {
         if !holds {
@@ -41,8 +49,17 @@ impl Findings {
         }
     }
 
+    /// Whether something was found about this very field.
+    pub(crate) fn are_about(&self, field: &str) -> bool {
+        self.list.iter().chain(&self.general).any(|it| it.field == field)
+    }
+
     pub(crate) fn into_list(self) -> Vec<Violation> {
-        self.list
+        let Self { mut list, general } = self;
+        let known: BTreeSet<String> = list.iter().map(|it| it.field.clone()).collect();
+        list.extend(general.into_iter().filter(|it| !known.contains(&it.field)));
+        list.truncate(Self::MOST);
+        list
     }
 }
 

@@ -193,7 +193,7 @@ fn fixed(address: Ipv4Addr, gateway: Ipv4Addr, service: Ipv4Addr) -> Config {
     let mut config = Config::default();
     let ipv4 = Ipv4Setup::Static(StaticIpv4 { address, prefix: 24 });
     let name = InterfaceName("eth0".into());
-    config.unit.interfaces = vec![Interface { name, ipv4, mtu: Some(1400), segmentation_offload: None }];
+    config.unit.interfaces = vec![Interface { ipv4, mtu: Some(1400), ..Interface::new(name) }];
     config.unit.default_gateway = Some(gateway);
     let text = r#"{"address": {"literal": "127.0.0.1"}, "port": 80}"#;
     let mut virtual_service: evener_config::VirtualService = serde_json::from_str(text).unwrap();

@@ -2,7 +2,7 @@
 
 use evener_api::control::Snapshot;
 use evener_api::frame;
-use evener_config::{Address, Interface, InterfaceName, Ipv4Setup, Unit};
+use evener_config::{Address, Interface, InterfaceName, Unit};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -36,7 +36,7 @@ impl Settings {
     pub(crate) fn interfaces(&self) -> Vec<Interface> {
         if self.unit.interfaces.is_empty() {
             let name = InterfaceName("eth0".into());
-            return vec![Interface { name, ipv4: Ipv4Setup::Dhcp, mtu: None, segmentation_offload: None }];
+            return vec![Interface::new(name)];
         }
         self.unit.interfaces.clone()
     }
@@ -80,6 +80,9 @@ mod tests {
     fn a_unit_without_settings_uses_eth0_by_dhcp() {
         let interfaces = Settings::default().interfaces();
         assert_eq!(interfaces.len(), 1);
-        assert_eq!((interfaces[0].name.0.as_str(), &interfaces[0].ipv4), ("eth0", &Ipv4Setup::Dhcp));
+        assert_eq!(
+            (interfaces[0].name.0.as_str(), &interfaces[0].ipv4),
+            ("eth0", &evener_config::Ipv4Setup::Dhcp)
+        );
     }
 }

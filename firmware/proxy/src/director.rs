@@ -12,7 +12,7 @@ use evener_api::control::Snapshot;
 use evener_api::lifeline::ListenerKey;
 use evener_api::net::NetStatus;
 use evener_api::proxy::ProxyStatus;
-use evener_config::{Address, Protocol, VirtualService, VsId};
+use evener_config::{Address, VirtualService, VsId};
 use evener_ipc::{Kept, Lifeline};
 use std::collections::BTreeMap;
 use std::io;
@@ -88,7 +88,7 @@ impl Director {
             let services = &snapshot.config.shared.virtual_services;
             let served: BTreeMap<VsId, &VirtualService> = services
                 .iter()
-                .filter(|vs| vs.enabled && vs.protocol == Protocol::Tcp)
+                .filter(|vs| vs.enabled && vs.why_not_served().is_none())
                 .map(|vs| (vs.id, vs))
                 .collect();
             let gone: Vec<VsId> = self.placed.keys().filter(|id| !served.contains_key(id)).copied().collect();

@@ -92,8 +92,9 @@ impl Plan {
         Self {
             edition: sources.edition,
             scheduler: match vs.scheduler {
-                evener_config::Scheduler::RoundRobin => Scheduler::RoundRobin,
                 evener_config::Scheduler::WeightedRoundRobin => Scheduler::Weighted,
+                // Methods that are not active in this version share the work all the same.
+                _ => Scheduler::RoundRobin,
             },
             candidates,
             servers,

@@ -36,8 +36,13 @@ pub struct Record {
     pub summary: Vec<String>,
     /// The ids to be given next.
     pub next_ids: NextIds,
-    /// What was set.
+    /// What was set. What nobody set is left out.
+    #[serde(serialize_with = "sparse")]
     pub config: Config,
+}
+
+fn sparse<S: serde::Serializer>(config: &Config, serializer: S) -> Result<S::Ok, S::Error> {
+    evener_config::sparse(config).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 /// The ids to be given next: they only grow, so that an id never comes back for something else.

@@ -7,8 +7,8 @@
 mod read;
 
 use evener_api::control::{Change, Violation};
+use evener_config::VirtualService;
 use evener_config::{Address, CheckKind, ForwardedFor, HttpMethod, Protocol, RealServer, Scheduler};
-use evener_config::{VirtualService, VsId};
 use std::collections::BTreeMap;
 
 /// A form's inputs and what is wrong with them.
@@ -63,6 +63,7 @@ impl Form {
             CheckKind::Http(http) => ("http", http.clone()),
             CheckKind::Tcp => ("tcp", Default::default()),
             CheckKind::None => ("none", Default::default()),
+            _ => (KEPT, Default::default()),
         };
         self.set("check.kind", kind);
         self.set("check.http.method", word(http.method));
@@ -78,21 +79,7 @@ impl Form {
 
     /// The inputs of a service that is yet to be made: every default.
     pub(crate) fn of_new_service() -> Self {
-        let mut form = Self::of_service(&VirtualService {
-            id: VsId(0),
-            name: String::new(),
-            address: Address::Literal(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
-            port: 80,
-            protocol: Protocol::default(),
-            kind: evener_config::ServiceKind::default(),
-            enabled: true,
-            scheduler: Scheduler::default(),
-            check: evener_config::HealthCheck::default(),
-            forwarded_for: ForwardedFor::default(),
-            timeouts: evener_config::ServiceTimeouts::default(),
-            limits: evener_config::Limits::default(),
-            real_servers: Vec::new(),
-        });
+        let mut form = Self::of_service(&blank());
         form.set("address.literal", "");
         form
     }
@@ -153,6 +140,14 @@ impl Form {
     }
 }
 
+/// A choice that the form does not offer, and that stays as it is.
+pub(crate) const KEPT: &str = "kept";
+
+/// A service of which nothing is known yet.
+pub(crate) fn blank() -> VirtualService {
+    VirtualService::new(Address::Literal(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)), 80)
+}
+
 /// The words of an option, as the model spells them.
 pub(crate) trait Word: Copy + PartialEq + 'static {
     /// Every option with its value and its label.
@@ -168,19 +163,51 @@ impl Word for Scheduler {
     const ALL: &'static [(Self, &'static str, &'static str)] = &[
         (Self::RoundRobin, "round_robin", "Round robin"),
         (Self::WeightedRoundRobin, "weighted_round_robin", "Weighted round robin"),
+        (Self::LeastConnections, "least_connections", "Least connections (kept, not active in this version)"),
+        (
+            Self::WeightedLeastConnections,
+            "weighted_least_connections",
+            "Weighted least connections (kept, not active in this version)",
+        ),
+        (Self::Fixed, "fixed", "Fixed weighting (kept, not active in this version)"),
+        (Self::Adaptive, "adaptive", "Resource based (kept, not active in this version)"),
+        (Self::SdnAdaptive, "sdn_adaptive", "Resource based by SDN (kept, not active in this version)"),
+        (Self::SourceHash, "source_hash", "Source address hash (kept, not active in this version)"),
+        (
+            Self::WeightedResponseTime,
+            "weighted_response_time",
+            "Weighted response time (kept, not active in this version)",
+        ),
+        (Self::UrlHash, "url_hash", "URL hash (kept, not active in this version)"),
     ];
 }
 
 impl Word for ForwardedFor {
     const ALL: &'static [(Self, &'static str, &'static str)] = &[
         (Self::XForwardedFor, "x_forwarded_for", "Add X-Forwarded-For"),
+        (
+            Self::XForwardedForAndVia,
+            "x_forwarded_for_and_via",
+            "Add X-Forwarded-For and Via (kept, not active in this version)",
+        ),
+        (Self::XClientSide, "x_client_side", "Add X-ClientSide (kept, not active in this version)"),
+        (
+            Self::XClientSideAndVia,
+            "x_client_side_and_via",
+            "Add X-ClientSide and Via (kept, not active in this version)",
+        ),
+        (Self::Via, "via", "Add Via (kept, not active in this version)"),
         (Self::None, "none", "Add nothing"),
     ];
 }
 
 impl Word for HttpMethod {
-    const ALL: &'static [(Self, &'static str, &'static str)] =
-        &[(Self::Head, "HEAD", "HEAD"), (Self::Get, "GET", "GET")];
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Head, "HEAD", "HEAD"),
+        (Self::Get, "GET", "GET"),
+        (Self::Post, "POST", "POST (kept, not active in this version)"),
+        (Self::Options, "OPTIONS", "OPTIONS (kept, not active in this version)"),
+    ];
 }
 
 fn word<W: Word>(value: W) -> &'static str {

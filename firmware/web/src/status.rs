@@ -76,6 +76,8 @@ impl VsStatus {
         let unbound = counted.and_then(|seen| seen.bound.as_ref().err());
         let (state, reason) = if !service.enabled {
             (VsState::Disabled, None)
+        } else if let Some(reason) = service.why_not_served() {
+            (VsState::Down, Some(reason))
         } else if let Some(error) = unbound {
             (VsState::Down, Some(format!("not listening: {error}")))
         } else {

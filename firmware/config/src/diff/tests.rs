@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{any_config, service as new_service, valid_config};
-use crate::{InterfaceName, PasswordHash, RsId};
+use crate::{Interface, InterfaceName, Ipv4Setup, PasswordHash, RealServer, RsId};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -41,20 +41,17 @@ fn settings_of_the_unit_are_told_with_both_values() {
     new.unit.default_gateway = None;
     new.unit.interfaces[0].ipv4 = Ipv4Setup::Dhcp;
     new.unit.interfaces[0].segmentation_offload = Some(false);
-    new.unit.interfaces.push(Interface {
-        name: InterfaceName("eth1".into()),
-        ipv4: Ipv4Setup::None,
-        mtu: None,
-        segmentation_offload: None,
-    });
+    new.unit
+        .interfaces
+        .push(Interface { ipv4: Ipv4Setup::None, ..Interface::new(InterfaceName("eth1".into())) });
     assert_eq!(
         diff(&old, &new),
         [
             "host name changed from evener to lb1",
-            "default gateway changed from 192.0.2.1 to none",
             "interface eth0: IPv4 changed from 192.0.2.2/24 to DHCP",
             "interface eth0: segmentation offload changed from as the driver has it to off",
             "interface eth1 added",
+            "default gateway changed from 192.0.2.1 to none",
         ]
     );
 }
@@ -69,7 +66,10 @@ fn passwords_are_mentioned_and_never_shown() {
     let said = diff(&old, &new);
     assert_eq!(
         said,
-        ["account bal: password changed", "account bal: the password need not be changed any more"]
+        [
+            "account bal: password changed",
+            "account bal: change of password at the next sign-in changed from on to off"
+        ]
     );
 }
 

@@ -91,11 +91,11 @@ check = { interval_s = 3 }
             "default_gateway",
             "virtual_services[1].address.own",
             "virtual_services[1].check.interval_s",
-            "virtual_services[1].real_servers[0].port",
             "web_port",
+            "virtual_services[1].real_servers[0].port",
         ]
     );
-    assert_eq!(lines, ["line 11", "line 2", "line 4", "line 12", "line 14", "line 18", "line 3"]);
+    assert_eq!(lines, ["line 11", "line 2", "line 4", "line 12", "line 14", "line 3", "line 18"]);
 }
 
 #[test]

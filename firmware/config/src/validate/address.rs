@@ -57,8 +57,7 @@ pub(super) fn network_and_broadcast(network: StaticIpv4) -> Option<(Ipv4Addr, Ip
 /// reason for a second finding.
 pub(super) fn is_inside(network: StaticIpv4, address: Ipv4Addr) -> bool {
     let mask = mask(network.prefix);
-    !crate::range::PREFIX.holds(network.prefix)
-        || network.address.to_bits() & mask == address.to_bits() & mask
+    !(1..=32).contains(&network.prefix) || network.address.to_bits() & mask == address.to_bits() & mask
 }
 
 fn mask(prefix: u8) -> u32 {

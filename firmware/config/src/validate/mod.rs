@@ -9,7 +9,9 @@
 //! service are refused at `unit.web_port` as well.
 
 mod address;
+mod names;
 mod place;
+mod references;
 mod service;
 mod text;
 mod unit;
@@ -18,8 +20,9 @@ mod user;
 pub(crate) use text::why_not_a_password_hash;
 pub use text::{MAX_PASSWORD_BYTES, why_not_a_password};
 
+use crate::shape::settings;
 use crate::violation::{Findings, Path, Violation};
-use crate::{Config, range::Range};
+use crate::{Config, refuse};
 
 /// Most virtual services of a unit.
 pub const MAX_SERVICES: usize = 1000;
@@ -51,18 +54,17 @@ pub(crate) fn validate_without_users(config: &Config) -> Vec<Violation> {
 }
 
 fn services_and_unit(config: &Config, findings: &mut Findings) {
+    // What each setting may be by itself comes first: the other rules need not look again.
+    match serde_json::to_value(config) {
+        Ok(value) => refuse::check(settings(), &value, "", findings),
+        Err(error) => findings.add("", format!("the configuration has no JSON form: {error}")),
+    }
+    findings.are_general();
     unit::check(&config.unit, findings);
     service::check(&config.shared.virtual_services, &config.unit, findings);
     place::check(config, findings);
-}
-
-impl Findings {
-    /// Records a number that is out of its range; true when it is a good one.
-    fn number(&mut self, value: impl Into<u32> + Copy, range: &Range, at: &Path) -> bool {
-        let holds = range.holds(value);
-        self.require(holds, &at.field(range.field), || range.refusal(value.into()));
-        holds
-    }
+    names::check(config, findings);
+    references::check(config, findings);
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ fn an_own_address_needs_an_interface_that_has_one() {
 }
 
 fn interface(name: &str, ipv4: Ipv4Setup) -> Interface {
-    Interface { name: InterfaceName(name.into()), ipv4, mtu: None, segmentation_offload: None }
+    Interface { ipv4, ..Interface::new(InterfaceName(name.into())) }
 }
 
 #[test]

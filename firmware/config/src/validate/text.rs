@@ -39,6 +39,38 @@ pub(super) fn why_not_a_user(name: &str) -> Option<String> {
     }
 }
 
+/// Why nothing that others refer to can be called this; `None` when it can.
+pub(super) fn why_not_a_name(name: &str) -> Option<String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.len() > 64 {
+        Some(format!("a name has 1 to 64 characters, not {}", name.chars().count()))
+    } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(good) {
+        Some(format!("{name:?} is not a name: a letter or digit, then letters, digits, '.', '_' or '-'"))
+    } else {
+        None
+    }
+}
+
+/// Why this is no name of the domain name system (RFC 1035 §2.3.1, RFC 1123 §2.1); `None` when it is.
+pub(super) fn why_not_a_domain(name: &str) -> Option<String> {
+    let is_label = |label: &str| {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len())
+            && label.chars().all(good)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if name.is_empty() || name.len() > 253 {
+        Some(format!("a name has 1 to 253 characters, not {}", name.chars().count()))
+    } else if !name.split('.').all(is_label) {
+        Some(format!(
+            "{name:?} is not a name: letters, digits and - between dots, none of them first or last"
+        ))
+    } else {
+        None
+    }
+}
+
 /// Why a service cannot be called this; `None` when it can.
 pub(super) fn why_not_a_label(name: &str) -> Option<String> {
     let length = name.chars().count();

@@ -1,30 +1,22 @@
 //! Rules on what belongs to one unit: name, interfaces, gateway, name servers.
 
-use super::{MAX_INTERFACES, address, text};
-use crate::range::{MTU, PREFIX, WEB_PORT};
+use super::{address, text};
 use crate::violation::{Findings, Path};
 use crate::{Interface, Ipv4Setup, StaticIpv4, Unit};
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
-
-/// Most name servers that a resolver asks.
-const MAX_NAME_SERVERS: usize = 3;
 
 pub(super) fn check(unit: &Unit, findings: &mut Findings) {
     let at = Path::new("unit");
     if let Some(reason) = text::why_not_a_hostname(&unit.hostname) {
         findings.add(at.field("hostname"), reason);
     }
-    findings.number(unit.web_port, &WEB_PORT, &at);
     interfaces(unit, &at, findings);
     gateway(unit, &at, findings);
     name_servers(unit, &at, findings);
 }
 
 fn interfaces(unit: &Unit, at: &Path, findings: &mut Findings) {
-    findings.require(unit.interfaces.len() <= MAX_INTERFACES, &at.field("interfaces"), || {
-        format!("{} interfaces are too many: up to {MAX_INTERFACES}", unit.interfaces.len())
-    });
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut addresses: BTreeMap<Ipv4Addr, &str> = BTreeMap::new();
     for (index, interface) in unit.interfaces.iter().enumerate() {
@@ -37,9 +29,6 @@ fn interfaces(unit: &Unit, at: &Path, findings: &mut Findings) {
         } else if names.insert(name, index).is_some() {
             findings.add(at.field("name"), format!("{name} has settings already"));
         }
-        if let Some(mtu) = interface.mtu {
-            findings.number(mtu, &MTU, &at);
-        }
         if let Ipv4Setup::Static(network) = interface.ipv4 {
             let at = at.object("ipv4").object("static");
             static_address(network, &at, findings);
@@ -51,7 +40,7 @@ fn interfaces(unit: &Unit, at: &Path, findings: &mut Findings) {
 }
 
 fn static_address(network: StaticIpv4, at: &Path, findings: &mut Findings) {
-    if !findings.number(network.prefix, &PREFIX, at) {
+    if !(1..=32).contains(&network.prefix) {
         return;
     }
     let StaticIpv4 { address, prefix } = network;
@@ -88,9 +77,6 @@ fn gateway(unit: &Unit, at: &Path, findings: &mut Findings) {
 
 fn name_servers(unit: &Unit, at: &Path, findings: &mut Findings) {
     let servers = &unit.name_servers;
-    findings.require(servers.len() <= MAX_NAME_SERVERS, &at.field("name_servers"), || {
-        format!("{} name servers are too many: up to {MAX_NAME_SERVERS}", servers.len())
-    });
     for (index, server) in servers.iter().enumerate() {
         let at = at.element("name_servers", index);
         if let Some(reason) = address::why_not_a_host(*server) {

@@ -1,6 +1,6 @@
 //! Rules on accounts.
 
-use super::{MAX_USERS, text};
+use super::text;
 use crate::User;
 use crate::violation::{Findings, Path};
 use std::collections::BTreeSet;
@@ -12,9 +12,6 @@ pub(super) fn check(users: &[User], at: &Path, findings: &mut Findings) {
     let list = at.field("users");
     findings.require(users.iter().any(|user| user.name == ADMINISTRATOR), &list, || {
         format!("the account {ADMINISTRATOR} is missing: nobody could administer the unit")
-    });
-    findings.require(users.len() <= MAX_USERS, &list, || {
-        format!("{} accounts are too many: up to {MAX_USERS}", users.len())
     });
     let mut names = BTreeSet::new();
     for (index, user) in users.iter().enumerate() {

@@ -3,27 +3,11 @@ use evener_config::{Address, PasswordHash, Unit, User};
 use proptest::prelude::*;
 
 fn service(id: u32, servers: &[u32]) -> VirtualService {
-    let server = |id: &u32| RealServer {
-        id: RsId(*id),
-        address: [10, 0, 0, 1].into(),
-        port: 80,
-        weight: evener_config::Weight::default(),
-        enabled: true,
-    };
+    let server = |id: &u32| RealServer { id: RsId(*id), ..RealServer::new([10, 0, 0, 1].into(), 80) };
     VirtualService {
         id: VsId(id),
-        name: String::new(),
-        address: Address::Literal([192, 0, 2, 1].into()),
-        port: 80,
-        protocol: evener_config::Protocol::default(),
-        kind: evener_config::ServiceKind::default(),
-        enabled: true,
-        scheduler: evener_config::Scheduler::default(),
-        check: evener_config::HealthCheck::default(),
-        forwarded_for: evener_config::ForwardedFor::default(),
-        timeouts: evener_config::ServiceTimeouts::default(),
-        limits: evener_config::Limits::default(),
         real_servers: servers.iter().map(server).collect(),
+        ..VirtualService::new(Address::Literal([192, 0, 2, 1].into()), 80)
     }
 }
 

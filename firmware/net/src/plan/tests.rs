@@ -25,7 +25,7 @@ fn placed(index: u32, text: &str) -> Placed {
 
 fn fixed(name: &str, address: &str, prefix: u8) -> Interface {
     let ipv4 = Ipv4Setup::Static(StaticIpv4 { address: address.parse().unwrap(), prefix });
-    Interface { name: InterfaceName(name.into()), ipv4, mtu: None, segmentation_offload: None }
+    Interface { ipv4, ..Interface::new(InterfaceName(name.into())) }
 }
 
 fn settings(interfaces: Vec<Interface>) -> Settings {

@@ -277,3 +277,20 @@ async fn services_do_not_get_in_each_other_s_way() {
     }
     assert_eq!(bound.services[0].vs, VS);
 }
+
+#[tokio::test]
+async fn a_service_that_asks_for_more_than_there_is_does_not_listen() {
+    let origin = Origin::named("a").await;
+    let plain = service(&[origin.address]);
+    let unit = Unit::start(plain.clone()).await;
+    let proxy = unit.address().await;
+    assert_eq!(Client::connect(proxy).await.get("/").await.body, "a");
+    let mut secured = plain.clone();
+    secured.tls.to_clients = true;
+    unit.configure(vec![secured]).await;
+    assert!(unit.status().await.services.is_empty());
+    assert!(TcpStream::connect(proxy).await.is_err(), "clear text where TLS was asked for");
+    unit.configure(vec![plain]).await;
+    let proxy = unit.address().await;
+    assert_eq!(Client::connect(proxy).await.get("/").await.body, "a");
+}

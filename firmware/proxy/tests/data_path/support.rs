@@ -7,10 +7,7 @@ use evener_api::control::Snapshot;
 use evener_api::net::NetStatus;
 use evener_api::proxy::{self, ProxyStatus, ServiceStatus};
 use evener_api::{Service, checks};
-use evener_config::{
-    Address, Config, ForwardedFor, HealthCheck, Limits, Protocol, RealServer, RsId, Scheduler, ServiceKind,
-    ServiceTimeouts, VirtualService, VsId, Weight,
-};
+use evener_config::{Address, Config, RealServer, RsId, VirtualService, VsId, Weight};
 use evener_http1::{BodyReader, HeadLimits, Wire, read_response};
 use evener_ipc::{Kept, Lifeline, Listener, publish};
 use evener_observe::Dirs;
@@ -231,29 +228,16 @@ where
 
 /// A service on a free port of the loopback, with these servers; ids from 1, weight 1.
 pub(crate) fn service(servers: &[SocketAddr]) -> VirtualService {
+    let server = |(id, server): (u32, &SocketAddr)| RealServer {
+        id: RsId(id),
+        weight: Weight(1),
+        ..RealServer::new(server.ip(), server.port())
+    };
     VirtualService {
         id: VS,
         name: "test".into(),
-        address: Address::Literal("127.0.0.1".parse().unwrap()),
-        port: 0,
-        protocol: Protocol::Tcp,
-        kind: ServiceKind::Http,
-        enabled: true,
-        scheduler: Scheduler::RoundRobin,
-        check: HealthCheck::default(),
-        forwarded_for: ForwardedFor::XForwardedFor,
-        timeouts: ServiceTimeouts::default(),
-        limits: Limits::default(),
-        real_servers: (1..)
-            .zip(servers)
-            .map(|(id, server)| RealServer {
-                id: RsId(id),
-                address: server.ip(),
-                port: server.port(),
-                weight: Weight(1),
-                enabled: true,
-            })
-            .collect(),
+        real_servers: (1..).zip(servers).map(server).collect(),
+        ..VirtualService::new(Address::Literal("127.0.0.1".parse().unwrap()), 0)
     }
 }
 

@@ -414,6 +414,7 @@ fn largest_config() -> Config {
         path: format!("/{}", "\"".repeat(125)),
         host: Some("a".repeat(255)),
         extra_good_statuses: vec![599; 32],
+        ..HttpCheck::default()
     });
     let server = pattern.real_servers.remove(0);
     let servers = u16::try_from(MAX_SERVERS / MAX_SERVICES).unwrap();

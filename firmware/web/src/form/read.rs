@@ -1,30 +1,28 @@
 //! From what was typed to the model. Only what the model's types cannot hold is refused here (letters in a
 //! number); ranges and clashes are control's to judge, once for all faces.
 
-use super::{Form, Word};
+use super::{Form, KEPT, Word};
 use evener_config::{
-    Address, CheckKind, HealthCheck, HttpCheck, InterfaceName, Limits, RealServer, RsId, ServiceKind,
-    ServiceTimeouts, VirtualService, VsId, Weight,
+    Address, CheckKind, HealthCheck, HttpCheck, InterfaceName, Limits, RealServer, ServiceTimeouts,
+    VirtualService, Weight,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 impl Form {
-    /// The service that was typed, with these real servers.
+    /// The service that was typed; what the form does not ask for stays as it is.
     ///
     /// # Errors
     /// Nothing, but [`Form::violations`] says what could not be read.
-    pub(crate) fn service(&mut self, id: VsId, real_servers: Vec<RealServer>) -> Option<VirtualService> {
+    pub(crate) fn service(&mut self, present: &VirtualService) -> Option<VirtualService> {
         let service = VirtualService {
-            id,
             name: self.text("name"),
             address: self.address(),
             port: self.number("port", "80"),
             protocol: self.choice("protocol"),
-            kind: ServiceKind::Http,
             enabled: self.ticked("enabled"),
             scheduler: self.choice("scheduler"),
-            check: self.check(),
+            check: self.check(&present.check),
             forwarded_for: self.choice("forwarded_for"),
             timeouts: ServiceTimeouts {
                 request_head_s: self.number("timeouts.request_head_s", "10"),
@@ -37,20 +35,21 @@ impl Form {
                 connections: self.number("limits.connections", "20000"),
                 request_head_bytes: self.number("limits.request_head_bytes", "32768"),
                 request_headers: self.number("limits.request_headers", "128"),
+                ..present.limits
             },
-            real_servers,
+            ..present.clone()
         };
         self.violations.is_empty().then_some(service)
     }
 
-    /// The real server that was typed.
-    pub(crate) fn server(&mut self, id: RsId) -> Option<RealServer> {
+    /// The real server that was typed; what the form does not ask for stays as it is.
+    pub(crate) fn server(&mut self, present: &RealServer) -> Option<RealServer> {
         let server = RealServer {
-            id,
             address: self.ip("address", "10.0.0.5"),
             port: self.number("port", "8080"),
             weight: Weight(self.number("weight", "1000")),
             enabled: self.ticked("enabled"),
+            ..present.clone()
         };
         self.violations.is_empty().then_some(server)
     }
@@ -63,15 +62,20 @@ impl Form {
         }
     }
 
-    fn check(&mut self) -> HealthCheck {
+    fn check(&mut self, present: &HealthCheck) -> HealthCheck {
         let kind = match self.value("check.kind") {
             "tcp" => CheckKind::Tcp,
             "none" => CheckKind::None,
+            KEPT => present.kind.clone(),
             _ => CheckKind::Http(HttpCheck {
                 method: self.choice("check.http.method"),
                 path: self.text("check.http.path"),
                 host: Some(self.text("check.http.host")).filter(|host| !host.is_empty()),
                 extra_good_statuses: self.statuses(),
+                ..match &present.kind {
+                    CheckKind::Http(http) => http.clone(),
+                    _ => HttpCheck::default(),
+                }
             }),
         };
         let port = if self.value("check.port").trim().is_empty() {
@@ -85,6 +89,7 @@ impl Form {
             timeout_s: self.number("check.timeout_s", "4"),
             retries: self.number("check.retries", "2"),
             port,
+            ..present.clone()
         }
     }
 
@@ -172,9 +177,20 @@ mod tests {
             "real_servers": [{"id": 4, "address": "2001:db8::1", "port": 1, "weight": 5, "enabled": false}]}"#;
         let service: VirtualService = serde_json::from_str(text).unwrap();
         let mut form = Form::of_service(&service);
-        assert_eq!(form.service(service.id, service.real_servers.clone()), Some(service.clone()));
+        assert_eq!(form.service(&service), Some(service.clone()));
         let server = &service.real_servers[0];
-        assert_eq!(Form::of_server(server).server(server.id).as_ref(), Some(server));
+        assert_eq!(Form::of_server(server).server(server).as_ref(), Some(server));
+    }
+
+    #[test]
+    fn what_a_form_does_not_ask_for_stays_as_it_is() {
+        let text = r#"{"id": 3, "address": {"own": "eth0"}, "port": 8080, "tls": {"to_clients": true},
+            "check": {"kind": {"ldap": {"endpoint": "dc"}}, "least_servers": 2}, "limits": {"requests_per_s": 9},
+            "real_servers": [{"id": 4, "address": "10.0.0.1", "port": 1, "critical": true}]}"#;
+        let service: VirtualService = serde_json::from_str(text).unwrap();
+        assert_eq!(Form::of_service(&service).service(&service).as_ref(), Some(&service));
+        let server = &service.real_servers[0];
+        assert_eq!(Form::of_server(server).server(server).as_ref(), Some(server));
     }
 
     #[test]
@@ -182,7 +198,7 @@ mod tests {
         let mut form = posted(&Form::of_new_service(), &[("address.literal", " 192.0.2.1 ")]);
         let default: VirtualService =
             serde_json::from_str(r#"{"address": {"literal": "192.0.2.1"}, "port": 80}"#).unwrap();
-        assert_eq!(form.service(VsId(0), Vec::new()), Some(default));
+        assert_eq!(form.service(&super::super::blank()), Some(default));
     }
 
     #[test]
@@ -199,7 +215,7 @@ mod tests {
         let good = posted(&Form::of_new_service(), &[("address.literal", "192.0.2.1")]);
         for (name, value, reason) in cases {
             let mut form = posted(&good, &[(name, value)]);
-            assert_eq!(form.service(VsId(0), Vec::new()), None, "{name}");
+            assert_eq!(form.service(&super::super::blank()), None, "{name}");
             assert!(form.complaints(name).all(|one| one.contains(reason)), "{name}");
             assert_eq!(form.complaints(name).count(), 1, "{name}");
             assert_eq!(form.value(name), value);

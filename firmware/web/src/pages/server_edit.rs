@@ -30,7 +30,7 @@ pub(crate) async fn add(State(app): State<App>, Path(vs): Path<u32>, posted: Ope
     let OperatorPosted { visitor, mut form } = posted;
     let Some(service) = find(&visitor, VsId(vs)) else { return super::gone() };
     let about = About { visitor: &visitor, service, server: None };
-    let Some(server) = form.server(RsId(0)) else {
+    let Some(server) = form.server(&RealServer::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 80)) else {
         return show(&app, about, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     finish(&app, about, form, (None, Change::AddRs(service.id, server)), "added").await
@@ -56,7 +56,7 @@ pub(crate) async fn save(
     let OperatorPosted { visitor, mut form } = posted;
     let Some((service, present)) = find_server(&visitor, vs, rs) else { return super::gone() };
     let about = About { visitor: &visitor, service, server: Some(present) };
-    let Some(server) = form.server(present.id) else {
+    let Some(server) = form.server(present) else {
         return show(&app, about, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     if form.value("seen") != seen(present) {

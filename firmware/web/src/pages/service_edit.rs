@@ -21,7 +21,7 @@ pub(crate) async fn new(State(app): State<App>, Operator(visitor): Operator) -> 
 /// `POST /services/new`.
 pub(crate) async fn add(State(app): State<App>, posted: OperatorPosted) -> Response {
     let OperatorPosted { visitor, mut form } = posted;
-    let Some(service) = form.service(VsId(0), Vec::new()) else {
+    let Some(service) = form.service(&crate::form::blank()) else {
         return show(&app, &visitor, None, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     match app.apply(&visitor.user.name, None, Change::AddVs(service)).await {
@@ -50,7 +50,7 @@ pub(crate) async fn edit(
 pub(crate) async fn save(State(app): State<App>, Path(vs): Path<u32>, posted: OperatorPosted) -> Response {
     let OperatorPosted { visitor, mut form } = posted;
     let Some(present) = super::services::find(&visitor, VsId(vs)) else { return super::gone() };
-    let Some(service) = form.service(present.id, present.real_servers.clone()) else {
+    let Some(service) = form.service(present) else {
         return show(&app, &visitor, Some(present), &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     if form.value("seen") != seen(present) {

@@ -197,6 +197,7 @@ fn settings(service: &VirtualService) -> Markup {
         CheckKind::Http(http) => format!("HTTP {} {}", form::label(http.method), http.path),
         CheckKind::Tcp => String::from("TCP connection"),
         CheckKind::None => String::from("None: servers always count as up"),
+        _ => String::from("Of a kind that is not active in this version: servers count as up"),
     };
     let (timeouts, limits) = (&service.timeouts, &service.limits);
     html! {

@@ -5,10 +5,7 @@ use evener_api::checks::{HealthReport, Request as ChecksRequest};
 use evener_api::control::{Reply as ControlReply, Request as ControlRequest, Snapshot};
 use evener_api::init::{Reply as InitReply, Request as InitRequest, UnitStatus};
 use evener_api::proxy::{ProxyStatus, Request as ProxyRequest, ServiceStatus};
-use evener_config::{
-    Address, Config, ForwardedFor, HealthCheck, Limits, Protocol, Scheduler, ServiceKind, ServiceTimeouts,
-    VirtualService, VsId,
-};
+use evener_config::{Address, Config, VirtualService, VsId};
 use evener_ipc::{Connection, Listener};
 use rustls::pki_types::PrivateKeyDer;
 use serde::Serialize;
@@ -138,21 +135,7 @@ impl Drop for Fakes {
 
 /// An HTTP service at this address.
 pub(crate) fn virtual_service(id: u32, address: SocketAddr) -> VirtualService {
-    VirtualService {
-        id: VsId(id),
-        name: String::new(),
-        address: Address::Literal(address.ip()),
-        port: address.port(),
-        protocol: Protocol::Tcp,
-        kind: ServiceKind::Http,
-        enabled: true,
-        scheduler: Scheduler::default(),
-        check: HealthCheck::default(),
-        forwarded_for: ForwardedFor::default(),
-        timeouts: ServiceTimeouts::default(),
-        limits: Limits::default(),
-        real_servers: Vec::new(),
-    }
+    VirtualService { id: VsId(id), ..VirtualService::new(Address::Literal(address.ip()), address.port()) }
 }
 
 /// What the proxy says of a service.
