@@ -46,6 +46,7 @@ mod violation;
 
 pub use diff::diff;
 pub use refuse::explain;
+pub use shape::json_schema;
 pub use sparse::sparse;
 
 pub use acceleration::{Acceleration, Caching, Compression};

@@ -94,6 +94,8 @@ pub struct Group {
     pub fields: Vec<Field>,
     /// How such an object is called, best first.
     pub labels: Vec<String>,
+    /// The name of its type, as the schema has it; empty for the root.
+    pub type_name: String,
 }
 
 /// Any number of one thing.
@@ -159,13 +161,19 @@ impl Number {
     }
 }
 
+/// What `schemars` says of the model: JSON Schema 2020-12, with the types under `$defs`.
+#[must_use]
+pub fn json_schema() -> Value {
+    schemars::schema_for!(Config).to_value()
+}
+
 /// Everything that can be set.
 #[must_use]
 pub fn settings() -> &'static Group {
     static SETTINGS: LazyLock<Group> = LazyLock::new(|| match read::shape_of::<Config>() {
         Shape::Group(group) => group,
         // The root type is a struct; `every_setting_is_described` would find an empty tree.
-        _ => Group { fields: Vec::new(), labels: Vec::new() },
+        _ => Group { fields: Vec::new(), labels: Vec::new(), type_name: String::new() },
     });
     &SETTINGS
 }

@@ -26,9 +26,10 @@ impl<'a> Reader<'a> {
 
     fn shape(&self, schema: &'a Value, title: &str, deeper: usize) -> Shape {
         let Some(deeper) = deeper.checked_sub(1) else {
-            return Shape::Group(Group { fields: Vec::new(), labels: Vec::new() });
+            return Shape::Group(Group { fields: Vec::new(), labels: Vec::new(), type_name: String::new() });
         };
         let (schema, own) = (self.target(schema), schema);
+        let type_name = word(own, "$ref").rsplit('/').next().unwrap_or_default().to_owned();
         if let Some(variants) = schema.get("oneOf").and_then(Value::as_array) {
             return Shape::Choice(variants.iter().flat_map(|it| self.variants(it, deeper)).collect());
         }
@@ -39,7 +40,7 @@ impl<'a> Reader<'a> {
                 of: Box::new(self.element(own, schema, title, deeper)),
                 most: own.get("maxItems").or_else(|| schema.get("maxItems")).and_then(Value::as_u64),
             }),
-            "object" => Shape::Group(self.group(schema, deeper)),
+            "object" => Shape::Group(Group { type_name, ..self.group(schema, deeper) }),
             _ if schema.get("enum").is_some() => Shape::Choice(self.variants(schema, deeper)),
             _ => Shape::Text(text(own, schema)),
         }
@@ -58,7 +59,8 @@ impl<'a> Reader<'a> {
         let fields = schema.get("properties").and_then(Value::as_object);
         let fields = fields.into_iter().flatten().map(|(name, it)| self.field(name, it, deeper)).collect();
         let labels = schema.get("x-label").and_then(Value::as_array).into_iter().flatten();
-        Group { fields, labels: labels.filter_map(Value::as_str).map(str::to_owned).collect() }
+        let labels = labels.filter_map(Value::as_str).map(str::to_owned).collect();
+        Group { fields, labels, type_name: String::new() }
     }
 
     fn field(&self, name: &str, schema: &'a Value, deeper: usize) -> Field {
