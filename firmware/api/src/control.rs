@@ -1,6 +1,6 @@
 //! control: the configuration and its changes.
 
-use evener_config::{Config, PasswordHash, RealServer, RsId, Unit, VirtualService, VsId};
+use evener_config::{Config, PasswordHash, RealServer, RsId, Shared, Unit, User, VirtualService, VsId};
 use serde::{Deserialize, Serialize};
 
 pub use evener_config::Violation;
@@ -29,6 +29,18 @@ pub enum Request {
     History(u16),
     /// What an operator must know about the configuration and its store. Answered by [`Reply::Warnings`].
     Warnings,
+    /// What a change would do, by web only: validated as [`Request::Apply`] does it, and not made. Answered by
+    /// [`Reply::Difference`], or by what would refuse it.
+    Try(Box<Transaction>),
+    /// One generation as it was, by web only. Answered by [`Reply::Generation`] or [`Reply::NotFound`].
+    Generation(u64),
+    /// The difference between two generations, by web only. Answered by [`Reply::Difference`] or [`Reply::NotFound`].
+    Compare {
+        /// The one to start from.
+        from: u64,
+        /// The one to come to.
+        to: u64,
+    },
     /// What is lost while a firmware runs that reads records of the configuration up to this format, by web and update
     /// only. Answered by [`Reply::Lost`].
     LostBy(u16),
@@ -41,9 +53,14 @@ pub struct Transaction {
     pub author: String,
     /// The generation that the change was made for; when it is not the newest the change is refused. Absent: no matter.
     pub based_on: Option<u64>,
+    /// Why, in the words of who asked: up to [`MAX_REASON`] characters, none of them a control character.
+    pub reason: Option<String>,
     /// What to do.
     pub change: Change,
 }
+
+/// Most characters of [`Transaction::reason`].
+pub const MAX_REASON: usize = 256;
 
 /// What to do to the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +86,31 @@ pub enum Change {
         /// Argon2id, computed by the caller.
         password: PasswordHash,
     },
+    /// Takes back exactly what a generation changed, on top of what is in force now; what was deleted comes back with its
+    /// ids. Refused with [`Reply::Clashes`] where later ones changed the same. To redo is to undo the undoing. Passwords of
+    /// accounts that are there stay as they are.
+    Undo {
+        /// Which.
+        generation: u64,
+    },
+    /// Brings back a whole generation, but for the accounts, which stay as they are: nobody is locked out by it.
+    Restore {
+        /// Which.
+        generation: u64,
+    },
+    /// The parts of a backup in the place of what is there.
+    Replace(Box<Parts>),
+}
+
+/// Parts of a configuration. An absent one stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Everything that a pair has in common; the accounts in it do not count.
+    pub services: Option<Shared>,
+    /// The unit's own settings.
+    pub unit: Option<Unit>,
+    /// All accounts. One that has its first password in there keeps the one that it has now: nobody knows the other.
+    pub users: Option<Vec<User>>,
 }
 
 /// Control's answers.
@@ -85,8 +127,15 @@ pub enum Reply {
         /// The newest.
         newest: u64,
     },
-    /// Nothing was changed: no such service or server.
+    /// Nothing was changed: no such service, server or generation.
     NotFound,
+    /// Nothing was changed: later generations changed the same as the one that was to be taken back. Each place by its
+    /// path, such as `shared.virtual_services[id=3].port`, with the object's name and those generations.
+    Clashes(Vec<Violation>),
+    /// To [`Request::Generation`].
+    Generation(Box<Generation>),
+    /// To [`Request::Compare`] and [`Request::Try`]: in words, one line each; empty when there is none.
+    Difference(Vec<String>),
     /// Nothing was changed: this service may not ask this.
     Forbidden,
     /// Nothing was changed: it could not be stored.
@@ -124,6 +173,32 @@ pub struct GenerationInfo {
     pub author: String,
     /// Seconds since 1970-01-01 UTC by the unit's clock.
     pub unix_s: u64,
+    /// Why, in the words of who made it.
+    pub reason: Option<String>,
+    /// The generation that it takes back.
+    pub undoes: Option<u64>,
+    /// The generation that it brings back as a whole.
+    pub restores: Option<u64>,
     /// The difference to the one before, in words, one line each.
     pub summary: Vec<String>,
+}
+
+/// One generation as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// What the history says of it.
+    pub info: GenerationInfo,
+    /// What was in force; every password hash is empty.
+    pub config: Config,
+}
+
+/// Why a generation was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// In the words of who made it.
+    pub reason: Option<String>,
+    /// The generation that it takes back.
+    pub undoes: Option<u64>,
+    /// The generation that it brings back as a whole.
+    pub restores: Option<u64>,
 }

@@ -74,7 +74,7 @@ pub(crate) fn seal_at(
     let sealed = plain.len().saturating_add(TAG);
     let whole = sealed.saturating_add(HEADER + DIGEST);
     let length = u32::try_from(sealed).ok().filter(|_| whole <= LARGEST);
-    let length = length.ok_or(BackupError::TooLarge { bytes: whole })?;
+    let length = length.ok_or(BackupError::TooLarge)?;
     let mut file = Vec::with_capacity(whole);
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&VERSION.to_le_bytes());
@@ -108,7 +108,7 @@ pub fn open(file: &[u8], password: &str, newest: u16) -> Result<Contents, Backup
 /// The header, its bytes, and what was sealed, of a file that is whole.
 fn checked(file: &[u8]) -> Result<(Header, &[u8], &[u8]), BackupError> {
     if file.len() > LARGEST {
-        return Err(BackupError::TooLarge { bytes: file.len() });
+        return Err(BackupError::TooLarge);
     }
     let begins = file.get(..MAGIC.len()).unwrap_or(file);
     if begins.is_empty() || !MAGIC.starts_with(begins) {

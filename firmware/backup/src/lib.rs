@@ -140,11 +140,8 @@ pub enum BackupError {
     #[error("the backup cannot be encrypted")]
     Seal,
     /// The file, or what would be in it, is larger than a backup can be.
-    #[error("it has {bytes} bytes, and a backup has at most {LARGEST}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
+    #[error("it is larger than a backup can be, {} MiB", LARGEST >> 20)]
+    TooLarge,
     /// It does not begin as a backup does.
     #[error("it is not a backup of Evener")]
     NotABackup,

@@ -103,6 +103,10 @@ pub use violation::Violation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The format that settings are stored and backed up in: counts up with every change of the types here that an older
+/// firmware could not read. It is in the manifest of a firmware, so that another one can tell what would be lost.
+pub const FORMAT: u16 = 1;
+
 /// Everything an operator can set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -87,6 +87,8 @@ pub(crate) fn apply(config: &Config, next_ids: NextIds, change: &Change) -> Resu
             user.password = password.clone();
             user.must_change_password = false;
         }
+        // They need what is not in force any more, or come as a whole: `past.rs`.
+        Change::Undo { .. } | Change::Restore { .. } | Change::Replace(_) => return Err(Refused::NotFound),
     }
     Ok(made)
 }

@@ -18,7 +18,7 @@ use crate::{Generations, unix_s};
 use anyhow::Context;
 use evener_config::first::{self, FirstConfig, FirstPassword};
 use evener_config::{Config, User, diff, validate};
-use evener_store::Draft;
+use evener_store::{Cause, Draft};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -158,7 +158,8 @@ fn renew_first_password(store: &mut Generations, run: &Path) -> anyhow::Result<(
 fn append(store: &mut Generations, author: &str, lines: Vec<String>, config: Config) -> anyhow::Result<()> {
     let next_ids = store.current().map_or_else(|| ids_after(&config), |record| record.next_ids);
     let author = author.to_owned();
-    store.append(Draft { author, unix_s: unix_s(), summary: summary(lines), next_ids, config })?;
+    let (unix_s, cause, summary) = (unix_s(), Cause::default(), summary(lines));
+    store.append(Draft { author, unix_s, cause, summary, next_ids, config })?;
     Ok(())
 }
 

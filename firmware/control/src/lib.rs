@@ -3,7 +3,8 @@
 //! ```text
 //!  web ── Apply(transaction) ──►  policy   may this service ask this?
 //!                                    │
-//!                                 apply    the change on the configuration in force, as a pure function
+//!                                 apply    the change on the configuration in force, as a pure function;
+//!                                    │     past: what brings something back, as another
 //!                                    │
 //!                                 validate all rules, on the whole result
 //!                                    │
@@ -23,7 +24,9 @@
 mod announce;
 mod apply;
 mod begin;
+mod clashes;
 mod password;
+mod past;
 mod policy;
 mod server;
 mod writer;

@@ -2,7 +2,7 @@
 
 use evener_api::Service;
 use evener_api::control::{Request, Snapshot};
-use evener_config::PasswordHash;
+use evener_config::{Config, PasswordHash};
 use evener_ipc::Peer;
 
 /// Whether this peer may ask this.
@@ -11,7 +11,12 @@ pub(crate) fn allows(peer: Peer, request: &Request) -> bool {
         Request::Get | Request::Subscribe => peer.service().is_some() || peer.is(Service::Web),
         // Web is where people sign in: it knows who asks, and it alone speaks for them.
         Request::LostBy(_) => peer.is(Service::Web) || peer.is(Service::Update),
-        Request::Apply(_) | Request::History(_) | Request::Warnings => peer.is(Service::Web),
+        Request::Apply(_)
+        | Request::Try(_)
+        | Request::History(_)
+        | Request::Generation(_)
+        | Request::Compare { .. }
+        | Request::Warnings => peer.is(Service::Web),
     }
 }
 
@@ -22,18 +27,22 @@ pub(crate) fn sees_password_hashes(peer: Peer) -> bool {
 
 /// The snapshot for everyone else: every password hash is empty, and so no password is right.
 pub(crate) fn without_password_hashes(snapshot: &Snapshot) -> Snapshot {
-    let mut snapshot = snapshot.clone();
-    for user in &mut snapshot.config.shared.users {
+    Snapshot { generation: snapshot.generation, config: without_hashes(snapshot.config.clone()) }
+}
+
+/// A configuration in which every password hash is empty.
+pub(crate) fn without_hashes(mut config: Config) -> Config {
+    for user in &mut config.shared.users {
         user.password = PasswordHash(String::new());
     }
-    snapshot
+    config
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use evener_api::control::{Change, Transaction};
-    use evener_config::{Config, User, VsId};
+    use evener_config::{User, VsId};
 
     fn peer(service: Service) -> Peer {
         Peer { uid: service.uid() }
@@ -43,6 +52,7 @@ mod tests {
         Request::Apply(Box::new(Transaction {
             author: "bal".into(),
             based_on: None,
+            reason: None,
             change: Change::DeleteVs(VsId(1)),
         }))
     }
@@ -52,6 +62,8 @@ mod tests {
         for service in [Service::Net, Service::Update, Service::Proxy, Service::Checks] {
             assert!(!allows(peer(service), &apply()), "{service}");
             assert!(!allows(peer(service), &Request::History(1)), "{service}");
+            assert!(!allows(peer(service), &Request::Generation(1)), "{service}");
+            assert!(!allows(peer(service), &Request::Compare { from: 1, to: 2 }), "{service}");
             assert!(!allows(peer(service), &Request::Warnings), "{service}");
             let asks_before_a_downgrade = service == Service::Update;
             assert_eq!(allows(peer(service), &Request::LostBy(1)), asks_before_a_downgrade, "{service}");

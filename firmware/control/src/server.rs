@@ -168,6 +168,9 @@ impl State {
                 Reply::Snapshot(Box::new(Snapshot::clone(&newest)))
             }
             Request::Apply(transaction) => self.work(move |state| state.change(&transaction)).await,
+            Request::Try(transaction) => self.work(move |state| state.writer().try_out(&transaction)).await,
+            Request::Generation(one) => self.work(move |state| state.writer().generation(one)).await,
+            Request::Compare { from, to } => self.work(move |state| state.writer().compare(from, to)).await,
             Request::Warnings => Reply::Warnings(self.warnings().clone()),
             Request::LostBy(format) => self.work(move |state| state.writer().lost_by(format)).await,
             Request::History(most) => {

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 mod trouble;
+mod undo;
 
 /// A unit's directories, which outlive the service.
 struct Unit {
@@ -72,7 +73,7 @@ impl Running {
     }
 
     async fn apply(&self, based_on: Option<u64>, change: Change) -> Reply {
-        let transaction = Transaction { author: "bal".into(), based_on, change };
+        let transaction = Transaction { author: "bal".into(), based_on, reason: None, change };
         self.ask(Request::Apply(Box::new(transaction))).await
     }
 
@@ -214,7 +215,7 @@ async fn changes_at_the_same_time_are_made_one_after_the_other() {
         let run = run.clone();
         calls.spawn(async move {
             let change = Change::AddVs(service(port));
-            let transaction = Transaction { author: "bal".into(), based_on: None, change };
+            let transaction = Transaction { author: "bal".into(), based_on: None, reason: None, change };
             call::<_, Reply>(&run, Service::Control, &Request::Apply(Box::new(transaction))).await.unwrap()
         });
     }

@@ -17,7 +17,7 @@ use std::fmt;
 
 /// The format of records that this firmware writes, and the newest that it reads; the only one so far. It is in the
 /// manifest of the firmware, so that another firmware can tell what would be lost.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = evener_config::FORMAT;
 
 /// A configuration that was in force, with where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,16 @@ pub struct Record {
     pub author: String,
     /// Seconds since 1970-01-01 UTC by the unit's clock.
     pub unix_s: u64,
+    /// Why, in the words of who made it. As are the two below it, it is left out where there is none: such records are
+    /// byte for byte what they were before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The generation that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<u64>,
+    /// The generation that it brings back as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<u64>,
     /// The difference to the one before, in words, one line each.
     pub summary: Vec<String>,
     /// The ids to be given next.
@@ -97,8 +107,22 @@ impl Record {
 
     /// A record in this format.
     pub(crate) fn new(format: u16, generation: u64, parent: Option<Digest>, draft: crate::Draft) -> Self {
-        let crate::Draft { author, unix_s, summary, next_ids, config } = draft;
-        Self { format: format.into(), generation, parent, author, unix_s, summary, next_ids, config }
+        let crate::Draft { author, unix_s, cause, summary, next_ids, config } = draft;
+        let crate::Cause { reason, undoes, restores } = cause;
+        let format = format.into();
+        Self {
+            format,
+            generation,
+            parent,
+            author,
+            unix_s,
+            reason,
+            undoes,
+            restores,
+            summary,
+            next_ids,
+            config,
+        }
     }
 }
 
@@ -146,6 +170,7 @@ mod tests {
         let draft = crate::Draft {
             author: "bal".into(),
             unix_s: 1_700_000_000,
+            cause: crate::Cause::default(),
             summary: vec!["virtual service \"shop\" added".into()],
             next_ids: NextIds { vs: 2, rs: 3 },
             config: Config::default(),
@@ -157,6 +182,18 @@ mod tests {
     fn what_was_written_is_read_back() {
         let (bytes, digest) = encode(&record()).unwrap();
         assert_eq!(decode(&bytes, FORMAT), Ok((record(), digest)));
+        let because = Record { reason: Some("näher am Kunden".into()), undoes: Some(6), ..record() };
+        let (bytes, digest) = encode(&because).unwrap();
+        assert_eq!(decode(&bytes, FORMAT), Ok((because, digest)));
+    }
+
+    #[test]
+    fn what_has_no_cause_is_written_without_one() {
+        let (bytes, _) = encode(&record()).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        for field in ["reason", "undoes", "restores"] {
+            assert!(!text.contains(field), "{text}");
+        }
     }
 
     #[test]
@@ -186,7 +223,7 @@ mod tests {
     fn the_format_of_released_firmware_is_still_read() {
         let bytes = include_bytes!("../golden/format-1.json");
         let (read, _) = decode(bytes, FORMAT).unwrap();
-        assert_eq!(read.generation, 2);
+        assert_eq!((read.generation, read.reason, read.undoes, read.restores), (2, None, None, None));
         assert_eq!(read.config.shared.virtual_services[0].real_servers.len(), 2);
     }
 }

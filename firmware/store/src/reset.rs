@@ -99,6 +99,7 @@ mod tests {
             let draft = crate::Draft {
                 author: "bal".into(),
                 unix_s: 0,
+                cause: crate::Cause::default(),
                 summary: Vec::new(),
                 next_ids: NextIds { vs: 1, rs: 1 },
                 config: Config::default(),

@@ -10,7 +10,7 @@
 
 use crate::record::{self, Digest, FORMAT, NextIds, Record, Unreadable};
 use crate::{ConfError, Copies, Files};
-use evener_api::control::GenerationInfo;
+use evener_api::control::Cause;
 use evener_config::Config;
 use evener_disk::Blocks;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +59,12 @@ pub enum StoreError {
     /// The last possible number is used.
     #[error("there are no generation numbers left")]
     Exhausted,
+    /// What it was made from is not there.
+    #[error("what was in force before generation {generation} is not kept any more")]
+    NoParent {
+        /// The number of the child.
+        generation: u64,
+    },
 }
 
 /// Something that an operator must know although the store works.
@@ -108,6 +114,8 @@ pub struct Draft {
     pub author: String,
     /// Seconds since 1970-01-01 UTC by the unit's clock.
     pub unix_s: u64,
+    /// Why, and what it takes or brings back.
+    pub cause: Cause,
     /// The difference to the one before, in words, one line each.
     pub summary: Vec<String>,
     /// The ids to be given next.
@@ -119,16 +127,16 @@ pub struct Draft {
 /// All generations of a unit, and the one that is in force.
 #[derive(Debug)]
 pub struct Store<F, B> {
-    files: F,
+    pub(crate) files: F,
     copies: Option<Copies<B>>,
     current: Option<(Record, Digest)>,
     /// Numbers of the files, valid or not.
-    numbers: BTreeSet<u64>,
+    pub(crate) numbers: BTreeSet<u64>,
     /// Highest number ever seen: the next one is above it, so a number never stands for two configurations.
     highest: u64,
-    kept: usize,
+    pub(crate) kept: usize,
     /// The newest format that is read, and the one that is written.
-    format: u16,
+    pub(crate) format: u16,
     /// Formats of generations that were looked at to be kept or not.
     formats: BTreeMap<u64, u32>,
     /// Why the second copy lacks the configuration in force.
@@ -235,26 +243,6 @@ impl<F: Files, B: Blocks> Store<F, B> {
         self.copy_lacks.clone().map(|reason| StoreWarning::Copy { reason })
     }
 
-    /// The last generations that can be read, newest first, at most `most`.
-    pub fn history(&mut self, most: usize) -> Vec<GenerationInfo> {
-        let newest: Vec<u64> = self.numbers.iter().rev().take(self.kept.min(most)).copied().collect();
-        let format = self.format;
-        let read = newest.into_iter().filter_map(|generation| read(&mut self.files, generation, format).ok());
-        read.map(|(record, _)| {
-            let Record { generation, author, unix_s, summary, .. } = record;
-            GenerationInfo { generation, author, unix_s, summary }
-        })
-        .collect()
-    }
-
-    /// A generation as it was.
-    ///
-    /// # Errors
-    /// [`StoreError::Read`] when it is not kept any more, [`StoreError::Unreadable`] when it is damaged.
-    pub fn load(&mut self, generation: u64) -> Result<Record, StoreError> {
-        read(&mut self.files, generation, self.format).map(|(record, _)| record)
-    }
-
     /// The generation that a firmware would run with that reads formats up to this one; `None` when it could read none.
     #[must_use]
     pub fn newest_up_to(&mut self, format: u16) -> Option<Record> {
@@ -299,10 +287,15 @@ impl<F: Files, B: Blocks> Store<F, B> {
         warnings.push(StoreWarning::TakenFromCopy { generation });
         let written = record::encode(&record)
             .map_err(StoreError::from)
-            .and_then(|(bytes, _)| self.write(generation, &bytes));
-        if let Err(error) = written {
-            warnings.push(StoreWarning::Skipped { generation, reason: error.to_string() });
-        }
+            .and_then(|(bytes, digest)| self.write(generation, &bytes).map(|()| digest));
+        let digest = match written {
+            // Of the file, which another firmware may have written in other words: the child names its parent by it.
+            Ok(of_file) => of_file,
+            Err(error) => {
+                warnings.push(StoreWarning::Skipped { generation, reason: error.to_string() });
+                digest
+            }
+        };
         self.current = Some((record, digest));
     }
 
@@ -366,7 +359,11 @@ impl<F: Files, B: Blocks> Store<F, B> {
     }
 }
 
-fn read<F: Files>(files: &mut F, generation: u64, format: u16) -> Result<(Record, Digest), StoreError> {
+pub(crate) fn read<F: Files>(
+    files: &mut F,
+    generation: u64,
+    format: u16,
+) -> Result<(Record, Digest), StoreError> {
     let bytes = files.read(&name_of(generation)).map_err(|source| StoreError::Read { generation, source })?;
     let unreadable = |source| StoreError::Unreadable { generation, source };
     let (record, digest) = record::decode(&bytes, format).map_err(unreadable)?;

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The one account that may administer the unit in this version.
 pub(crate) const ADMINISTRATOR: &str = "bal";
@@ -44,6 +45,8 @@ struct Inner {
     sessions: Mutex<Sessions>,
     rates: Mutex<Rates>,
     uploads: Uploads,
+    /// One key of a backup at a time is derived: each takes memory.
+    backups: Semaphore,
     /// When update was last told that somebody is at work.
     told_ms: Mutex<Option<u64>>,
 }
@@ -64,6 +67,8 @@ pub(crate) enum Denied {
 pub(crate) enum Refused {
     /// These fields.
     Invalid(Vec<control::Violation>),
+    /// It cannot be taken back: these places were changed again since.
+    Clashes(Vec<control::Violation>),
     /// The configuration is newer than the caller thought.
     Conflict {
         /// Its generation.
@@ -77,6 +82,23 @@ pub(crate) enum Refused {
     Failed(String),
     /// Control was asked and did not answer: the change may have been made.
     Unknown,
+}
+
+impl Refused {
+    /// What a reply of control refuses that is not the one hoped for.
+    pub(crate) fn by(reply: Reply) -> Self {
+        match reply {
+            Reply::Invalid(violations) => Self::Invalid(violations),
+            Reply::Clashes(places) => Self::Clashes(places),
+            Reply::Conflict { newest } => Self::Conflict { newest },
+            Reply::NotFound => Self::NotFound,
+            Reply::Failed(reason) => Self::Failed(reason),
+            other => {
+                tracing::error!(?other, "control gave an answer that does not fit the question");
+                Self::Failed(String::from("control refused the request"))
+            }
+        }
+    }
 }
 
 impl App {
@@ -97,6 +119,7 @@ impl App {
             sessions: Mutex::default(),
             rates: Mutex::default(),
             uploads: Uploads::default(),
+            backups: Semaphore::new(1),
             told_ms: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -137,6 +160,11 @@ impl App {
     /// Firmware that a page sends in pieces.
     pub(crate) fn uploads(&self) -> &Uploads {
         &self.inner.uploads
+    }
+
+    /// The turns in which backups are made and opened.
+    pub(crate) fn backups(&self) -> &Semaphore {
+        &self.inner.backups
     }
 
     /// Whether the unit runs its rescue firmware and serves nobody. Init says so before anybody starts.
@@ -237,18 +265,29 @@ impl App {
         based_on: Option<u64>,
         change: Change,
     ) -> Result<Accepted, Refused> {
+        self.apply_because(author, based_on, None, change).await
+    }
+
+    /// As [`apply`](Self::apply), with the reason that the history is to show.
+    ///
+    /// # Errors
+    /// Why not, see [`Refused`].
+    pub(crate) async fn apply_because(
+        &self,
+        author: &str,
+        based_on: Option<u64>,
+        reason: Option<String>,
+        change: Change,
+    ) -> Result<Accepted, Refused> {
         // The unit itself, and who may get in, can be set right there; what it serves is no part of rescue.
         let is_of_unit = matches!(change, Change::SetPassword { .. } | Change::ReplaceUnit(_));
         if !is_of_unit && self.is_in_rescue() {
             return Err(Refused::InRescue);
         }
         let edited = self.snapshot().and_then(|snapshot| form::edited(&snapshot.config.shared, &change));
-        let transaction = Transaction { author: author.to_owned(), based_on, change };
-        let request = control::Request::Apply(Box::new(transaction));
-        let reply: Result<Reply, IpcError> =
-            evener_ipc::call(&self.inner.run, Service::Control, &request).await;
-        match reply {
-            Ok(Reply::Accepted(accepted)) => {
+        let transaction = Transaction { author: author.to_owned(), based_on, reason, change };
+        match self.ask_control(control::Request::Apply(Box::new(transaction))).await? {
+            Reply::Accepted(accepted) => {
                 let newer = |state: &Option<Arc<Snapshot>>| {
                     state.as_ref().is_some_and(|snapshot| snapshot.generation >= accepted.generation)
                 };
@@ -257,17 +296,22 @@ impl App {
                 let _ = tokio::time::timeout(SEEN_WITHIN, config.wait_for(newer)).await;
                 Ok(accepted)
             }
-            Ok(Reply::Invalid(violations)) => Err(Refused::Invalid(match edited {
-                Some(index) => form::of_edited(violations, index),
-                None => violations,
-            })),
-            Ok(Reply::Conflict { newest }) => Err(Refused::Conflict { newest }),
-            Ok(Reply::NotFound) => Err(Refused::NotFound),
-            Ok(Reply::Failed(reason)) => Err(Refused::Failed(reason)),
-            Ok(other) => {
-                tracing::error!(?other, "control gave an answer that does not fit the question");
-                Err(Refused::Failed(String::from("control refused the change")))
-            }
+            reply => Err(match (Refused::by(reply), edited) {
+                (Refused::Invalid(violations), Some(index)) => {
+                    Refused::Invalid(form::of_edited(violations, index))
+                }
+                (refused, _) => refused,
+            }),
+        }
+    }
+
+    /// What control says to a request.
+    ///
+    /// # Errors
+    /// [`Refused::Failed`] when it is away, [`Refused::Unknown`] when it was asked and fell silent.
+    pub(crate) async fn ask_control(&self, request: control::Request) -> Result<Reply, Refused> {
+        match evener_ipc::call(&self.inner.run, Service::Control, &request).await {
+            Ok(reply) => Ok(reply),
             Err(error @ IpcError::Connect { .. }) => {
                 tracing::warn!(%error, "control does not answer");
                 Err(Refused::Failed(String::from("control does not answer")))

@@ -109,6 +109,11 @@ impl Form {
         self.values.get(name).map_or("", String::as_str)
     }
 
+    /// The reason for the history; `None` where none was typed.
+    pub(crate) fn reason(&self) -> Option<String> {
+        Some(self.value("reason").trim().to_owned()).filter(|reason| !reason.is_empty())
+    }
+
     /// Whether a box is ticked.
     pub(crate) fn ticked(&self, name: &str) -> bool {
         self.values.contains_key(name)
@@ -231,9 +236,13 @@ pub(crate) fn edited(shared: &evener_config::Shared, change: &Change) -> Option<
         Change::AddVs(_) => return Some(services.len()),
         Change::ReplaceVs(service) => service.id,
         Change::AddRs(vs, _) | Change::ReplaceRs(vs, _) => *vs,
-        Change::DeleteVs(_) | Change::DeleteRs(..) | Change::ReplaceUnit(_) | Change::SetPassword { .. } => {
-            return None;
-        }
+        Change::DeleteVs(_)
+        | Change::DeleteRs(..)
+        | Change::ReplaceUnit(_)
+        | Change::SetPassword { .. }
+        | Change::Undo { .. }
+        | Change::Restore { .. }
+        | Change::Replace(_) => return None,
     };
     services.iter().position(|service| service.id == vs)
 }

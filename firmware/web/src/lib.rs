@@ -18,12 +18,14 @@
 mod api;
 mod app;
 mod assets;
+mod backup;
 mod clock;
 mod door;
 mod firmware;
 mod form;
 mod gate;
 mod guard;
+mod history;
 mod identity;
 mod intake;
 mod listen;

@@ -60,6 +60,7 @@ pub(crate) fn change(unit: &mut Unit<'_>) -> Result<()> {
     let draft = Draft {
         author: "bal".into(),
         unix_s: 0,
+        cause: evener_store::Cause::default(),
         summary: vec!["x".repeat(700)],
         next_ids: NextIds { vs: 1, rs: 1 },
         config: Config::default(),

@@ -1,34 +1,22 @@
 use super::*;
-use crate::{Draft, NextIds};
-use evener_config::Config;
-use evener_disk::{Cut, CutDisk, DiskGone, RamDisk};
-
-/// Sectors of a small conf partition: four places of 8 sectors.
-const SECTORS: usize = 32;
+use crate::sweep::{self, SECTORS};
+use evener_disk::{CutDisk, DiskGone, RamDisk};
 
 fn bytes(generation: u64) -> Vec<u8> {
     bytes_in(record::FORMAT, generation)
 }
 
 fn bytes_in(format: u16, generation: u64) -> Vec<u8> {
-    let next_ids = NextIds { vs: 1, rs: 1 };
-    let summary = vec!["x".repeat(1000)];
-    let draft = Draft { author: "bal".into(), unix_s: 0, summary, next_ids, config: Config::default() };
-    record::encode(&Record::new(format, generation, None, draft)).unwrap().0
+    sweep::bytes_in(format, generation).unwrap()
 }
 
 fn newest(disk: &mut RamDisk) -> u64 {
-    Copies::open(disk).unwrap().1.map_or(0, |(record, _)| record.generation)
+    sweep::newest(disk).unwrap()
 }
 
 /// A partition with the generations 1 to `last`.
 fn prepared(last: u64) -> RamDisk {
-    let mut disk = RamDisk::new(SECTORS);
-    let mut copies = Copies::open(&mut disk).unwrap().0;
-    for generation in 1..=last {
-        copies.write(generation, &bytes(generation)).unwrap();
-    }
-    disk
+    sweep::with_copies(last).unwrap()
 }
 
 #[test]
@@ -97,25 +85,9 @@ impl Blocks for Unflushed {
 
 #[test]
 fn no_power_cut_loses_a_copy() {
-    let cuts = [Cut::Before, Cut::After].into_iter().chain((0..=5 * SECTOR).step_by(64).map(Cut::Torn));
-    for last in 1..=6 {
-        for cut in cuts.clone() {
-            for survives in [false, true] {
-                let mut disk = CutDisk::cutting(prepared(last), 0, cut);
-                let mut copies = Copies::open(&mut disk).unwrap().0;
-                assert!(
-                    copies.write(last + 1, &bytes(last + 1)).is_err(),
-                    "the power failed before the flush"
-                );
-                let mut disk = disk.after_power_cut(|_| survives);
-                let found = newest(&mut disk);
-                assert!(found == last || found == last + 1, "{found} after {last}, {cut:?}, {survives}");
-            }
-        }
-        let mut disk = CutDisk::new(prepared(last));
-        Copies::open(&mut disk).unwrap().0.write(last + 1, &bytes(last + 1)).unwrap();
-        assert_eq!(newest(&mut disk.after_power_cut(|_| false)), last + 1, "what was promised stays");
-    }
+    let swept = sweep::of_copies().unwrap();
+    assert_eq!(swept.store_losses, 0);
+    assert!(swept.store_cut_cases > 400, "only {} cases were looked at", swept.store_cut_cases);
 }
 
 #[test]

@@ -1,158 +1,10 @@
-//! The sweep: power cuts at every step, with every way of losing what was not synced.
+//! What is found again after power cuts, damage and failures. The cuts themselves are in `sweep.rs`.
 
 use super::*;
+use crate::sweep::{CutFiles, Leave, SweptStore, draft};
 use evener_disk::{DiskGone, RamDisk};
-use std::collections::BTreeMap;
 
 mod formats;
-
-/// A step that a broken store would leave out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leave {
-    Sync,
-    SyncDir,
-}
-
-#[derive(Clone, Debug)]
-enum NameStep {
-    Set(String, usize),
-    Rename(String, String, usize),
-    Remove(String),
-}
-
-/// A directory that forgets what was not synced when the power fails.
-#[derive(Clone, Debug, Default)]
-struct CutFiles {
-    /// Content of each inode: what lasts, and what is seen.
-    inodes: Vec<(Vec<u8>, Vec<u8>)>,
-    lasting: BTreeMap<String, usize>,
-    seen: BTreeMap<String, usize>,
-    pending: Vec<NameStep>,
-    steps: usize,
-    cut: Option<usize>,
-    ignore: Option<Leave>,
-}
-
-impl CutFiles {
-    /// Counts one changing step; an error when the power is gone.
-    fn step(&mut self) -> io::Result<()> {
-        let here = self.steps;
-        self.steps += 1;
-        if self.cut.is_some_and(|cut| here >= cut) { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
-    }
-
-    fn inode(&self, name: &str) -> io::Result<usize> {
-        self.seen.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    /// Every directory that may be found after the power came back: each unsynced name step done or not, in any
-    /// combination, and each unsynced content lost, torn, or there.
-    fn after_power_cut(&self) -> Vec<Self> {
-        let mut found = Vec::new();
-        for mask in 0..1u32 << self.pending.len() {
-            for content in 0..3 {
-                let mut lasting = self.lasting.clone();
-                for (_, step) in self.pending.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0) {
-                    apply(&mut lasting, step);
-                }
-                let inodes = self.inodes.iter().map(|(synced, written)| {
-                    let now = match content {
-                        _ if synced == written => written.clone(),
-                        0 => synced.clone(),
-                        1 => written[..written.len() / 2].to_vec(),
-                        _ => written.clone(),
-                    };
-                    (now.clone(), now)
-                });
-                found.push(Self {
-                    inodes: inodes.collect(),
-                    seen: lasting.clone(),
-                    lasting,
-                    ignore: self.ignore,
-                    ..Self::default()
-                });
-            }
-        }
-        found
-    }
-}
-
-fn apply(names: &mut BTreeMap<String, usize>, step: &NameStep) {
-    match step {
-        NameStep::Set(name, inode) => _ = names.insert(name.clone(), *inode),
-        NameStep::Rename(from, to, inode) => {
-            names.remove(from);
-            names.insert(to.clone(), *inode);
-        }
-        NameStep::Remove(name) => _ = names.remove(name),
-    }
-}
-
-impl Files for CutFiles {
-    fn list(&mut self) -> io::Result<Vec<String>> {
-        Ok(self.seen.keys().cloned().collect())
-    }
-
-    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
-        Ok(self.inodes[self.inode(name)?].1.clone())
-    }
-
-    fn write(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
-        let inode = self.inode(name).unwrap_or_else(|_| {
-            self.inodes.push((Vec::new(), Vec::new()));
-            let step = NameStep::Set(name.to_owned(), self.inodes.len() - 1);
-            apply(&mut self.seen, &step);
-            self.pending.push(step);
-            self.inodes.len() - 1
-        });
-        // A cut in the middle: the new content may reach the disk, or a half of it.
-        self.inodes[inode].1 = content.to_vec();
-        self.step()
-    }
-
-    fn sync(&mut self, name: &str) -> io::Result<()> {
-        let inode = self.inode(name)?;
-        self.step()?;
-        if self.ignore != Some(Leave::Sync) {
-            self.inodes[inode].0 = self.inodes[inode].1.clone();
-        }
-        Ok(())
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let step = NameStep::Rename(from.to_owned(), to.to_owned(), self.inode(from)?);
-        apply(&mut self.seen, &step);
-        self.pending.push(step);
-        self.step()
-    }
-
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.inode(name)?;
-        self.step()?;
-        let step = NameStep::Remove(name.to_owned());
-        apply(&mut self.seen, &step);
-        self.pending.push(step);
-        Ok(())
-    }
-
-    fn sync_dir(&mut self) -> io::Result<()> {
-        self.step()?;
-        if self.ignore != Some(Leave::SyncDir) {
-            self.lasting = self.seen.clone();
-            self.pending.clear();
-        }
-        Ok(())
-    }
-}
-
-type SweptStore = Store<CutFiles, RamDisk>;
-
-fn draft(port: u16) -> Draft {
-    let mut config = Config::default();
-    config.unit.web_port = port;
-    let next_ids = NextIds { vs: 1, rs: 1 };
-    Draft { author: "bal".into(), unix_s: 0, summary: vec![format!("port {port}")], next_ids, config }
-}
 
 fn open(files: CutFiles) -> SweptStore {
     SweptStore::open(files, None).unwrap().0
@@ -162,76 +14,33 @@ fn port(store: &SweptStore) -> u16 {
     store.current().map_or(0, |record| record.config.unit.web_port)
 }
 
-/// Three generations, all synced, of which two are kept: the next append also prunes. From then on syncs may be
-/// ignored.
 fn prepared(ignore: Option<Leave>) -> CutFiles {
-    let mut store = open(CutFiles::default());
-    store.kept = 2;
-    for number in 1..=3 {
-        store.append(draft(number)).unwrap();
-    }
-    CutFiles { ignore, steps: 0, ..store.files }
-}
-
-/// Cuts the power at every step of two appends in a row, twice; returns the number of outcomes looked at, and
-/// of those in which a configuration was lost or made up.
-fn sweep(ignore: Option<Leave>) -> (usize, usize) {
-    let (mut outcomes, mut losses) = (0, 0);
-    for first_cut in 0.. {
-        let mut files = prepared(ignore);
-        files.cut = Some(first_cut);
-        let mut store = open(files);
-        store.kept = 2;
-        let promised = if store.append(draft(4)).is_ok() { 4 } else { 3 };
-        let done = promised == 4 && first_cut > store.files.steps;
-        if ignore.is_some() && losses > 0 {
-            return (outcomes, losses);
-        }
-        for files in store.files.after_power_cut() {
-            outcomes += 1;
-            let mut again = open(files);
-            let found = port(&again);
-            if found < promised || found > 4 {
-                losses += 1;
-                continue;
-            }
-            // The second life: an append that is cut as well.
-            for second_cut in 0..6 {
-                let mut again = again.files.clone();
-                (again.steps, again.cut) = (0, Some(second_cut));
-                let mut again = open(again);
-                let promised = if again.append(draft(5)).is_ok() { 5 } else { found };
-                for files in again.files.after_power_cut() {
-                    outcomes += 1;
-                    let last = port(&open(files));
-                    losses += usize::from(last < promised || last > 5);
-                }
-            }
-            let after = again.append(draft(6));
-            losses += usize::from(after.is_err() || port(&again) != 6);
-        }
-        if done {
-            return (outcomes, losses);
-        }
-    }
-    panic!("the steps of an append are finite")
+    crate::sweep::prepared(ignore).unwrap()
 }
 
 #[test]
 fn no_power_cut_loses_a_configuration() {
-    let (outcomes, losses) = sweep(None);
-    assert_eq!(losses, 0);
-    assert!(outcomes > 500, "only {outcomes} outcomes were looked at");
+    let swept = crate::sweep::of_files(None).unwrap();
+    assert_eq!(swept.store_losses, 0);
+    assert!(swept.store_cut_cases > 500, "only {} outcomes were looked at", swept.store_cut_cases);
 }
 
 #[test]
 fn the_sweep_notices_when_the_content_is_not_synced() {
-    assert!(sweep(Some(Leave::Sync)).1 > 0);
+    assert!(crate::sweep::of_files(Some(Leave::Sync)).unwrap().store_losses > 0);
 }
 
 #[test]
 fn the_sweep_notices_when_the_directory_is_not_synced() {
-    assert!(sweep(Some(Leave::SyncDir)).1 > 0);
+    assert!(crate::sweep::of_files(Some(Leave::SyncDir)).unwrap().store_losses > 0);
+}
+
+#[test]
+fn what_a_bench_reports_is_the_sum_of_both_sweeps_without_a_loss() {
+    let (files, copies) = (crate::sweep::of_files(None).unwrap(), crate::sweep::of_copies().unwrap());
+    let all = crate::sweep::run().unwrap();
+    assert_eq!(all.store_cut_cases, files.store_cut_cases + copies.store_cut_cases);
+    assert_eq!(all.store_losses, 0);
 }
 
 #[test]
@@ -300,6 +109,12 @@ fn a_damaged_newest_generation_falls_back_with_a_warning() {
     assert!(matches!(&warnings[..], [StoreWarning::Skipped { generation: 3, .. }]), "{warnings:?}");
     assert!(store.current().unwrap().next_ids.vs > LEFT_OUT, "ids of the lost generation are left out");
     assert_eq!(store.append(draft(4)).unwrap(), 4, "the damaged number is not used again");
+    let newest = store.current().unwrap().clone();
+    assert_eq!(
+        store.parent_of(&newest).unwrap().generation,
+        2,
+        "the damaged one is not what it was made from"
+    );
     assert_eq!(SweptStore::open(store.files, None).unwrap().1, [], "once a newer one is there all is well");
 }
 
@@ -334,9 +149,17 @@ fn the_last_hundred_generations_are_kept_and_told() {
     assert_eq!(store.history(usize::MAX).len(), KEPT);
     assert_eq!(store.load(50).unwrap().config.unit.web_port, 50);
     assert!(matches!(store.load(3), Err(StoreError::Read { generation: 3, .. })));
-    let parent = store.load(51).unwrap().parent.unwrap();
-    let (_, digest) = record::encode(&store.load(50).unwrap()).unwrap();
-    assert_eq!(parent, digest, "each names the one it was made from");
+    let (newest, oldest) = (store.load(51).unwrap(), store.load(4).unwrap());
+    assert_eq!(
+        store.parent_of(&newest).unwrap(),
+        store.load(50).unwrap(),
+        "each names the one it was made from"
+    );
+    assert!(
+        matches!(store.parent_of(&oldest), Err(StoreError::NoParent { generation: 4 })),
+        "that one is gone"
+    );
+    assert_eq!(store.after(100), [101, 102, 103]);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Who calls: HTTP Basic (RFC 7617), never the pages' cookie, which a browser would send for anybody.
 
 use super::problem::{self, Answer};
-use crate::app::{App, Denied, Source};
+use crate::app::{App, Denied, Refused, Source};
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use evener_api::control::Snapshot;
+use evener_api::control::{Accepted, Change, Snapshot, Violation};
 use evener_config::User;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,21 @@ pub(crate) struct Caller {
     pub(crate) snapshot: Arc<Snapshot>,
     /// The generation that the change was made for (`If-Match`).
     pub(crate) based_on: Option<u64>,
+    /// Why, for the history ([`REASON`]).
+    pub(crate) reason: Option<String>,
+}
+
+/// Header with the reason of a change, in UTF-8: bodies of most requests are objects of the model, and nothing else.
+const REASON: &str = "evener-reason";
+
+impl Caller {
+    /// Changes the configuration for this caller; see [`App::apply`].
+    ///
+    /// # Errors
+    /// Why not, see [`Refused`].
+    pub(crate) async fn apply(&self, app: &App, change: Change) -> Result<Accepted, Refused> {
+        app.apply_because(&self.user.name, self.based_on, self.reason.clone(), change).await
+    }
 }
 
 impl FromRequestParts<App> for AnyCaller {
@@ -72,7 +87,8 @@ impl FromRequestParts<App> for Caller {
             return Err(problem::answer(StatusCode::FORBIDDEN, "password-change-required", detail));
         }
         let based_on = if_match(&parts.headers, snapshot.generation)?;
-        Ok(Self { user, snapshot, based_on })
+        let reason = reason(&parts.headers)?;
+        Ok(Self { user, snapshot, based_on, reason })
     }
 }
 
@@ -86,6 +102,18 @@ fn if_match(headers: &HeaderMap, newest: u64) -> Result<Option<u64>, Answer> {
             Some(generation) if generation == newest => Ok(Some(generation)),
             _ => Err(problem::precondition(newest)),
         },
+    }
+}
+
+/// The reason in the header, when there is one.
+fn reason(headers: &HeaderMap) -> Result<Option<String>, Answer> {
+    let Some(value) = headers.get(REASON) else { return Ok(None) };
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(reason) => Ok(Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty())),
+        Err(_) => {
+            let reason = String::from("the header Evener-Reason is not UTF-8 text");
+            Err(problem::invalid(vec![Violation { field: String::from("reason"), reason }]))
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! `/api/v1`: the configuration and the unit for programs. `docs/api.md` describes it for its users.
 
+pub(crate) mod backup;
 mod body;
 mod caller;
 mod firmware;
+mod history;
 pub(crate) mod problem;
 mod rs;
 mod unit;
@@ -23,9 +25,16 @@ use serde::Serialize;
 pub(crate) fn routes() -> Router<App> {
     // A whole chunk of update, more than other bodies may have.
     let inspect = post(firmware::inspect).layer(DefaultBodyLimit::max(CHUNK_BYTES));
+    let restore = post(backup::restore).layer(DefaultBodyLimit::max(crate::backup::FORM_BYTES));
     Router::new()
         .route("/api/v1/status", get(unit::status))
-        .route("/api/v1/history", get(unit::history))
+        .route("/api/v1/history", get(history::list))
+        .route("/api/v1/history/{generation}", get(history::show))
+        .route("/api/v1/history/{generation}/compare/{to}", get(history::compare))
+        .route("/api/v1/history/{generation}/undo", post(history::undo))
+        .route("/api/v1/history/{generation}/restore", post(history::restore))
+        .route("/api/v1/backup", post(backup::make))
+        .route("/api/v1/restore", restore)
         .route("/api/v1/users/{user}/password", post(unit::password))
         .route("/api/v1/firmware", get(firmware::show).put(firmware::install))
         .route("/api/v1/firmware/events", get(firmware::events))

@@ -43,6 +43,8 @@ pub(crate) fn answer(status: StatusCode, kind: &'static str, detail: impl Into<S
 pub(crate) enum Sent {
     Service,
     Server,
+    /// No object of the configuration: the paths stay whole.
+    Whole,
 }
 
 /// Fields that were refused.
@@ -61,6 +63,7 @@ pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
             let list = match sent {
                 Sent::Service => "virtual_services[",
                 Sent::Server => "real_servers[",
+                Sent::Whole => return invalid(violations),
             };
             for violation in &mut violations {
                 if let Some(rest) = form::below(&violation.field, list) {
@@ -68,6 +71,13 @@ pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
                 }
             }
             invalid(violations)
+        }
+        Refused::Clashes(places) => {
+            let detail = "Nothing was changed. What this generation set was changed again since; each place is listed with \
+                the generations that did it. Undo those first, or set it by hand.";
+            let mut answer = answer(StatusCode::CONFLICT, "undo-conflict", detail);
+            answer.0.problem.fields = places;
+            answer
         }
         Refused::Conflict { newest } => precondition(newest),
         Refused::NotFound => not_found(),
@@ -119,6 +129,17 @@ fn firmware(refusal: Refusal) -> Answer {
     Answer(Box::new(Content { status, problem, retry_after: None }))
 }
 
+/// A generation that is there and cannot be read.
+pub(crate) fn unreadable(reasons: &str) -> Answer {
+    let detail = format!("It cannot be shown: {reasons}.");
+    answer(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-generation", detail)
+}
+
+/// A service of the unit is away.
+pub(crate) fn unavailable(detail: &str) -> Answer {
+    answer(StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", detail)
+}
+
 /// The generation in `If-Match` is not the newest.
 pub(crate) fn precondition(newest: u64) -> Answer {
     let detail = format!("The configuration is at generation {newest} now. Read it again, then repeat.");
@@ -141,6 +162,13 @@ impl Answer {
 /// The same words for all problems of a kind.
 fn title(kind: &str) -> &'static str {
     match kind {
+        "backup-content" => "The settings in the backup cannot be read",
+        "backup-damaged" => "The backup is damaged",
+        "backup-part-missing" => "The backup lacks a part",
+        "backup-password" => "The backup has another password",
+        "backup-too-costly" => "The backup asks for too much",
+        "backup-too-new" => "A newer firmware made the backup",
+        "backup-truncated" => "The backup is cut off",
         "confirmation-required" => "Nothing was reset",
         "cross-origin" => "Request of another site",
         "disk-error" => "The unit's disk refused",
@@ -151,6 +179,8 @@ fn title(kind: &str) -> &'static str {
         "malformed-json" => "The body could not be read",
         "malformed-request" => "Not a request that can be answered",
         "method-not-allowed" => "Not possible here",
+        "not-a-backup" => "Not a backup",
+        "not-computed" => "The unit could not compute it",
         "not-found" => "Not found",
         "not-possible" => "Not possible as things are",
         "not-stored" => "The change could not be stored",
@@ -162,8 +192,11 @@ fn title(kind: &str) -> &'static str {
         "service-unavailable" => "A service of the unit does not answer",
         "timeout" => "The request took too long",
         "too-many-attempts" => "Too many wrong passwords",
+        "undo-conflict" => "What is to be taken back was changed again",
+        "unreadable-generation" => "The generation cannot be read",
         "unauthorized" => "User and password are needed",
         "unknown-parameter" => "Unknown parameter",
+        "unknown-part" => "Unknown part of a backup",
         "unsupported-media-type" => "The body is not JSON",
         _ => "Refused",
     }

@@ -63,10 +63,8 @@ pub(crate) async fn add(
         return Err(id_is_given());
     }
     let change = Change::AddRs(VsId(vs), server.clone());
-    let accepted = app
-        .apply(&caller.user.name, caller.based_on, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Server))?;
+    let accepted =
+        caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Server))?;
     let rs = accepted.rs.unwrap_or_default();
     let sent = RealServer { id: rs, ..server };
     let shown = changed(&app, caller.snapshot, accepted, VsId(vs), sent).await;
@@ -86,10 +84,8 @@ pub(crate) async fn replace(
     }
     server.id = RsId(rs);
     let change = Change::ReplaceRs(VsId(vs), server.clone());
-    let accepted = app
-        .apply(&caller.user.name, caller.based_on, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Server))?;
+    let accepted =
+        caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Server))?;
     Ok(changed(&app, caller.snapshot, accepted, VsId(vs), server).await)
 }
 
@@ -100,9 +96,7 @@ pub(crate) async fn delete(
     Path((vs, rs)): Path<(u32, u32)>,
 ) -> Result<StatusCode, Answer> {
     let change = Change::DeleteRs(VsId(vs), RsId(rs));
-    app.apply(&caller.user.name, caller.based_on, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Server))?;
+    caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Server))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,4 +1,4 @@
-//! The unit itself: how it does, what was changed, its password, its end.
+//! The unit itself: how it does, its password, its end.
 
 use super::body::JsonBody;
 use super::caller::{AnyCaller, Caller};
@@ -9,11 +9,8 @@ use crate::unit::{RESET_WORDS, Unit, end_run};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use evener_api::{Service, control, init, net, update};
+use evener_api::{init, net, update};
 use serde::{Deserialize, Serialize};
-
-/// Generations given out at most.
-const HISTORY: u16 = 100;
 
 /// `GET /api/v1/status`. What belongs to a service that does not answer is `null`.
 #[derive(Debug, Serialize)]
@@ -81,19 +78,6 @@ fn program(health: &init::ServiceHealth) -> Program<'_> {
     }
 }
 
-/// `GET /api/v1/history`: newest first.
-pub(crate) async fn history(State(app): State<App>, caller: Caller) -> Result<Response, Answer> {
-    let request = control::Request::History(HISTORY);
-    match evener_ipc::call(app.run(), Service::Control, &request).await {
-        Ok(control::Reply::History(generations)) => Ok(tagged(caller.snapshot.generation, &generations)),
-        Ok(_) => Err(unavailable("control did not give the history")),
-        Err(error) => {
-            tracing::warn!(%error, "control does not answer");
-            Err(unavailable("control does not answer"))
-        }
-    }
-}
-
 /// Body of [`password`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,7 +117,7 @@ pub(crate) async fn power_off(State(app): State<App>, caller: Caller) -> Result<
 
 async fn end(app: &App, caller: &Caller, request: init::Request) -> Result<StatusCode, Answer> {
     tracing::warn!(user = %caller.user.name, ?request, "asked for");
-    end_run(app, request).await.map_err(|reason| unavailable(&reason))?;
+    end_run(app, request).await.map_err(|reason| problem::unavailable(&reason))?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -157,8 +141,4 @@ pub(crate) async fn factory_reset(
         return Err(problem::answer(StatusCode::UNPROCESSABLE_ENTITY, "confirmation-required", detail));
     }
     end(&app, &caller, init::Request::FactoryReset).await
-}
-
-fn unavailable(detail: &str) -> Answer {
-    problem::answer(StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", detail)
 }

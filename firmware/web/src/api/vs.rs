@@ -49,10 +49,8 @@ pub(crate) async fn add(State(app): State<App>, caller: Caller, body: JsonBody) 
         return Err(id_is_given());
     }
     let change = Change::AddVs(service.clone());
-    let accepted = app
-        .apply(&caller.user.name, caller.based_on, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Service))?;
+    let accepted =
+        caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Service))?;
     let vs = accepted.vs.unwrap_or_default();
     let sent = VirtualService { id: vs, ..service };
     Ok(created(&format!("/api/v1/vs/{}", vs.0), changed(&app, caller.snapshot, accepted, sent).await))
@@ -71,10 +69,8 @@ pub(crate) async fn replace(
     }
     service.id = VsId(vs);
     let change = Change::ReplaceVs(service.clone());
-    let accepted = app
-        .apply(&caller.user.name, caller.based_on, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Service))?;
+    let accepted =
+        caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Service))?;
     Ok(changed(&app, caller.snapshot, accepted, service).await)
 }
 
@@ -85,9 +81,7 @@ pub(crate) async fn delete(
     Path(vs): Path<u32>,
 ) -> Result<StatusCode, Answer> {
     let change = Change::DeleteVs(VsId(vs));
-    app.apply(&caller.user.name, caller.based_on, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Service))?;
+    caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Service))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

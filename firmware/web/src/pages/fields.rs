@@ -35,6 +35,14 @@ pub(crate) fn suggested(form: &Form, field: Field<'_>, list: &str) -> Markup {
     input(form, field, "text", Some(list))
 }
 
+/// The reason of a change, for the history.
+pub(crate) fn reason(form: &Form) -> Markup {
+    text(
+        form,
+        Field::new("reason", "Reason", "Why, for the history: one line, up to 256 characters. May be empty."),
+    )
+}
+
 /// A whole number. A text input for the browser: one for numbers hides what it cannot read, and it would be lost.
 pub(crate) fn number(form: &Form, field: Field<'_>) -> Markup {
     input(form, field, "numeric", None)

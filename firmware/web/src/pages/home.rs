@@ -22,7 +22,7 @@ pub(crate) async fn show(
     let seen: Vec<(&VirtualService, VsStatus)> =
         unit.services().iter().map(|service| (service, unit.status_of(service))).collect();
     let content = html! {
-        (layout::done(query.get("done").map(String::as_str)))
+        (layout::done(&visitor, &query))
         h1 { "Home" }
         div id="figures" data-live class="tiles" { (figures(&app, &unit, &seen)) }
         div class="columns" {

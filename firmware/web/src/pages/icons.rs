@@ -21,6 +21,9 @@ pub(crate) fn mark() -> Markup {
 pub(crate) const HOME: &str = r#"<path d="M3 9.5 10 3.5l7 6V17h-5v-4.5H8V17H3z"/>"#;
 /// Virtual services, in the menu.
 pub(crate) const SERVICES: &str = r#"<circle cx="10" cy="4.5" r="2"/><circle cx="4.5" cy="15" r="2"/><circle cx="15.5" cy="15" r="2"/><path d="M9 6.3 5.5 13.2M11 6.3l3.5 6.9"/>"#;
+/// History, in the menu.
+pub(crate) const HISTORY: &str =
+    r#"<path d="M3.5 10a6.5 6.5 0 1 1 2 4.7M3.5 10 1.8 8.2M3.5 10l2-1.6M10 6.5V10l2.6 1.8"/>"#;
 /// System, in the menu.
 pub(crate) const SYSTEM: &str = r#"<rect x="3" y="3.5" width="14" height="5.5" rx="1.2"/><rect x="3" y="11" width="14" height="5.5" rx="1.2"/><path d="M6 6.25h.01M6 13.75h.01"/>"#;
 /// Firmware, in the menu.

@@ -6,12 +6,14 @@ use crate::gate::Visitor;
 use crate::unit::Unit;
 use evener_api::Service;
 use maud::{DOCTYPE, Markup, html};
+use std::collections::BTreeMap;
 
 /// Which entry of the menu a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tab {
     Home,
     Services,
+    History,
     System,
     Firmware,
 }
@@ -86,6 +88,7 @@ fn menu(tab: Tab, is_in_rescue: bool) -> Markup {
     let entries = [
         (Tab::Home, "/", "Home", icons::HOME),
         (Tab::Services, "/services", "Virtual Services", icons::SERVICES),
+        (Tab::History, "/history", "History", icons::HISTORY),
         (Tab::System, "/system", "System", icons::SYSTEM),
         (Tab::Firmware, "/firmware", "Firmware", icons::FIRMWARE),
     ];
@@ -166,14 +169,29 @@ fn firmware_notes(unit: &Unit) -> Markup {
     }
 }
 
-/// Says that a change was made; `done` is the word in the address that the change led to.
-pub(crate) fn done(done: Option<&str>) -> Markup {
-    let text = match done {
-        Some("added") => "Added. The change is in force.",
-        Some("saved") => "Saved. The change is in force.",
-        Some("deleted") => "Deleted. The change is in force.",
-        Some("password") => "Your password was changed.",
+/// Says that a change was made; the address that the change led to has the word for it in `done`. With the generation
+/// that it made in `undo`, the way back is offered beside it.
+pub(crate) fn done(visitor: &Visitor, query: &BTreeMap<String, String>) -> Markup {
+    let (text, back) = match query.get("done").map(String::as_str) {
+        Some("added") => ("Added. The change is in force.", "Undo"),
+        Some("saved") => ("Saved. The change is in force.", "Undo"),
+        Some("deleted") => ("Deleted. The change is in force.", "Undo"),
+        Some("undone") => ("Undone. The change is in force.", "Redo"),
+        Some("restored") => ("Restored. The change is in force.", "Undo"),
+        Some("nothing") => ("Nothing was changed: the settings are so already.", ""),
+        Some("password") => ("Your password was changed.", ""),
         _ => return html! {},
     };
-    html! { p class="note good" role="status" { (text) } }
+    let generation = query.get("undo").and_then(|number| number.parse::<u64>().ok());
+    html! {
+        div class="note good" role="status" {
+            span { (text) }
+            @if let Some(generation) = generation.filter(|_| !back.is_empty()) {
+                form method="post" action={ "/history/" (generation) "/undo" } {
+                    (csrf(visitor))
+                    button class="quiet" type="submit" { (back) }
+                }
+            }
+        }
+    }
 }

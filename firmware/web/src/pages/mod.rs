@@ -1,7 +1,9 @@
 //! The pages: which address shows which, and what all of them have around them.
 
+mod backup;
 pub(crate) mod fields;
 mod firmware;
+mod history;
 mod home;
 pub(crate) mod icons;
 pub(crate) mod layout;
@@ -12,6 +14,7 @@ mod service_edit;
 mod services;
 mod system;
 mod text;
+mod ways_back;
 
 use crate::app::{App, Refused};
 use crate::assets;
@@ -40,6 +43,7 @@ pub(crate) fn routes() -> Router<App> {
     let form = post(firmware::form).layer(DefaultBodyLimit::max(FORM_BYTES));
     let inspect = post(firmware::inspect).layer(DefaultBodyLimit::max(CHUNK_BYTES));
     let piece = post(firmware::piece).layer(DefaultBodyLimit::max(PIECE_BYTES));
+    let restore = post(backup::restore).layer(DefaultBodyLimit::max(crate::backup::FORM_BYTES));
     Router::new()
         .route("/", get(home::show))
         .route("/firmware", get(firmware::show))
@@ -53,6 +57,10 @@ pub(crate) fn routes() -> Router<App> {
         .route("/firmware/restore", get(firmware::ask_restore).post(firmware::restore))
         .route("/firmware/rescue", get(firmware::ask_rescue).post(firmware::rescue))
         .route("/system/factory-reset", get(reset::ask).post(reset::reset))
+        .route("/history", get(history::list))
+        .route("/history/compare", get(history::compare))
+        .route("/history/{generation}/undo", get(ways_back::ask_undo).post(ways_back::undo))
+        .route("/history/{generation}/restore", get(ways_back::ask_restore).post(ways_back::restore))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/password", get(login::show_password).post(login::change_password))
@@ -65,6 +73,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/services/{vs}/servers/{rs}/edit", get(server_edit::edit).post(server_edit::save))
         .route("/services/{vs}/servers/{rs}/delete", get(server_edit::ask_delete).post(server_edit::delete))
         .route("/system", get(system::show))
+        .route("/system/backup", get(backup::show).post(backup::make))
+        .route("/system/restore", restore)
         .route("/system/start-again", get(system::ask_start_again).post(system::start_again))
         .route("/system/reboot", get(system::ask_reboot).post(system::reboot))
         .route("/system/power-off", get(system::ask_power_off).post(system::power_off))
@@ -138,6 +148,10 @@ pub(crate) fn explain(refused: Refused, form: &mut crate::form::Form) -> (Status
         Refused::Invalid(violations) => {
             form.refuse(violations);
             (StatusCode::UNPROCESSABLE_ENTITY, None)
+        }
+        Refused::Clashes(places) => {
+            form.refuse(places);
+            (StatusCode::CONFLICT, None)
         }
         Refused::Conflict { .. } => (StatusCode::CONFLICT, Some(String::from(CHANGED_MEANWHILE))),
         Refused::InRescue => (StatusCode::CONFLICT, Some(String::from(IN_RESCUE))),

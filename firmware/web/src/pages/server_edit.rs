@@ -3,6 +3,7 @@
 use super::fields::{self, Field};
 use super::service_edit::{confirm, not_deleted};
 use super::services::{authority, find, title};
+use super::ways_back::done_at;
 use super::{layout, server_path, service_path};
 use crate::app::App;
 use crate::form::Form;
@@ -97,7 +98,10 @@ pub(crate) async fn delete(
 ) -> Response {
     let change = Change::DeleteRs(VsId(vs), RsId(rs));
     match app.apply(&posted.visitor.user.name, None, change).await {
-        Ok(_) => Redirect::to(&format!("{}?done=deleted", service_path(VsId(vs)))).into_response(),
+        Ok(accepted) => {
+            let path = service_path(VsId(vs));
+            Redirect::to(&done_at(&path, "deleted", &posted.visitor, accepted)).into_response()
+        }
         Err(refused) => not_deleted(refused),
     }
 }
@@ -129,7 +133,7 @@ async fn finish(
     (based_on, change): (Option<u64>, Change),
     done: &str,
 ) -> Response {
-    match app.apply(&about.visitor.user.name, based_on, change).await {
+    match app.apply_because(&about.visitor.user.name, based_on, form.reason(), change).await {
         Ok(_) => Redirect::to(&format!("{}?done={done}", service_path(about.service.id))).into_response(),
         Err(refused) => {
             let (status, problem) = super::explain(refused, &mut form);
@@ -171,6 +175,7 @@ async fn show(
                 (fields::tick(form, Field::new("enabled", "Enabled",
                     "A disabled server gets no new requests; what it is doing it finishes.")))
             }
+            (fields::reason(form))
             div class="actions" {
                 button class="primary" type="submit" {
                     @if server.is_some() { "Save" } @else { "Add the real server" }

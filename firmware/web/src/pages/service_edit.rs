@@ -1,6 +1,7 @@
 //! To add, change and delete a virtual service.
 
 use super::fields::{self, Field};
+use super::ways_back::done_at;
 use super::{layout, service_path};
 use crate::app::{App, Refused};
 use crate::form::Form;
@@ -24,7 +25,7 @@ pub(crate) async fn add(State(app): State<App>, posted: OperatorPosted) -> Respo
     let Some(service) = form.service(&crate::form::blank()) else {
         return show(&app, &visitor, None, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    match app.apply(&visitor.user.name, None, Change::AddVs(service)).await {
+    match app.apply_because(&visitor.user.name, None, form.reason(), Change::AddVs(service)).await {
         Ok(accepted) => {
             let path = accepted.vs.map_or_else(|| String::from("/services"), service_path);
             Redirect::to(&format!("{path}?done=added")).into_response()
@@ -59,7 +60,7 @@ pub(crate) async fn save(State(app): State<App>, Path(vs): Path<u32>, posted: Op
     }
     // Based on this very generation, or real servers added in this moment would be lost.
     let based_on = Some(visitor.snapshot.generation);
-    match app.apply(&visitor.user.name, based_on, Change::ReplaceVs(service)).await {
+    match app.apply_because(&visitor.user.name, based_on, form.reason(), Change::ReplaceVs(service)).await {
         Ok(_) => Redirect::to(&format!("{}?done=saved", service_path(VsId(vs)))).into_response(),
         Err(refused) => {
             let (status, problem) = super::explain(refused, &mut form);
@@ -95,7 +96,9 @@ pub(crate) async fn ask_delete(
 pub(crate) async fn delete(State(app): State<App>, Path(vs): Path<u32>, posted: OperatorPosted) -> Response {
     let change = Change::DeleteVs(VsId(vs));
     match app.apply(&posted.visitor.user.name, None, change).await {
-        Ok(_) => Redirect::to("/services?done=deleted").into_response(),
+        Ok(accepted) => {
+            Redirect::to(&done_at("/services", "deleted", &posted.visitor, accepted)).into_response()
+        }
         Err(refused) => not_deleted(refused),
     }
 }
@@ -161,6 +164,7 @@ async fn show(
             (basics(form, &interfaces))
             (check(form))
             (advanced(form))
+            (fields::reason(form))
             div class="actions" {
                 button class="primary" type="submit" {
                     @if present.is_some() { "Save" } @else { "Add the virtual service" }

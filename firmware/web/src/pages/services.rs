@@ -21,7 +21,7 @@ pub(crate) async fn list(
 ) -> Response {
     let unit = super::look(&app, &visitor).await;
     let content = html! {
-        (layout::done(query.get("done").map(String::as_str)))
+        (layout::done(&visitor, &query))
         div class="head" {
             h1 { "Virtual Services" }
             a class="button primary" href="/services/new" { "Add a virtual service" }
@@ -107,7 +107,7 @@ pub(crate) async fn show(
     let status = unit.status_of(service);
     let path = service_path(service.id);
     let content = html! {
-        (layout::done(query.get("done").map(String::as_str)))
+        (layout::done(&visitor, &query))
         nav class="crumbs" aria-label="Where you are" { a href="/services" { "Virtual Services" } }
         div class="head" {
             div class="title" {

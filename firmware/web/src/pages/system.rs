@@ -21,6 +21,7 @@ pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) ->
         div class="head" {
             h1 { "System" }
             div class="actions" {
+                a class="button" href="/system/backup" { "Backup and restore" }
                 a class="button" href="/system/reboot" data-dialog { "Reboot" }
                 a class="button danger" href="/system/power-off" data-dialog { "Power off" }
             }

@@ -4,7 +4,7 @@
 
 use evener_api::checks::{self, HealthReport, HealthState, ServerHealth};
 use evener_api::control::{
-    Accepted, Change, GenerationInfo, Reply, Request, Snapshot, Transaction, Violation,
+    Accepted, Change, Generation, GenerationInfo, Parts, Reply, Request, Snapshot, Transaction, Violation,
 };
 use evener_api::init::{ServiceHealth, ServiceState, UnitStatus};
 use evener_api::net::{AddressOrigin, InterfaceStatus, NetStatus};
@@ -48,6 +48,10 @@ pub(crate) struct Fake {
     pub(crate) after: Mutex<After>,
     /// What control warns of.
     pub(crate) warnings: Mutex<Vec<String>>,
+    /// The generations that control keeps, oldest first.
+    pub(crate) past: Mutex<Vec<Generation>>,
+    /// Where control finds the next undoing in the way of later changes.
+    pub(crate) clashes: Mutex<Vec<Violation>>,
 }
 
 /// What control does about a change that it made.
@@ -73,6 +77,16 @@ impl Fake {
         });
         config.shared.virtual_services = services;
         config.unit.hostname = String::from("lb-1");
+        let info = GenerationInfo {
+            generation: 1,
+            author: String::from("bal"),
+            unix_s: 1_700_000_000,
+            reason: None,
+            undoes: None,
+            restores: None,
+            summary: vec![String::from("virtual service shop added")],
+        };
+        let past = Mutex::new(vec![Generation { info, config: config.clone() }]);
         Arc::new(Self {
             config: watch::Sender::new(Arc::new(Snapshot { generation: 1, config })),
             health: Mutex::default(),
@@ -103,6 +117,8 @@ impl Fake {
             changes: Mutex::default(),
             after: Mutex::default(),
             warnings: Mutex::default(),
+            past,
+            clashes: Mutex::default(),
         })
     }
 
@@ -168,27 +184,90 @@ impl Fake {
 
     fn apply(&self, transaction: Transaction) -> Reply {
         self.changes.lock().unwrap().push(transaction.clone());
-        if let Some(violations) = self.refuse.lock().unwrap().take() {
-            return Reply::Invalid(violations);
-        }
+        let (next, accepted) = match self.prepare(&transaction) {
+            Ok(made) => made,
+            Err(refusal) => return refusal,
+        };
         let newest = self.config.borrow().clone();
-        if transaction.based_on.is_some_and(|generation| generation != newest.generation) {
-            return Reply::Conflict { newest: newest.generation };
+        if next.config == newest.config {
+            return Reply::Accepted(Accepted { generation: newest.generation, ..accepted });
         }
-        let mut next = (*newest).clone();
-        next.generation += 1;
-        let mut accepted = Accepted { generation: next.generation, vs: None, rs: None };
-        if !change(&mut next, transaction.change, &mut accepted) {
-            return Reply::NotFound;
+        let (mut undoes, mut restores) = (None, None);
+        match transaction.change {
+            Change::Undo { generation } => undoes = Some(generation),
+            Change::Restore { generation } => restores = Some(generation),
+            _ => {}
         }
-        let violations = judge(&next.config);
-        if !violations.is_empty() {
-            return Reply::Invalid(violations);
-        }
+        let info = GenerationInfo {
+            generation: next.generation,
+            author: transaction.author,
+            unix_s: 1_700_000_000,
+            reason: transaction.reason,
+            undoes,
+            restores,
+            summary: evener_config::diff(&newest.config, &next.config),
+        };
+        self.past.lock().unwrap().push(Generation { info, config: next.config.clone() });
         if *self.after.lock().unwrap() != After::Late {
             self.config.send_replace(Arc::new(next));
         }
         Reply::Accepted(accepted)
+    }
+
+    fn prepare(&self, transaction: &Transaction) -> Result<(Snapshot, Accepted), Reply> {
+        if let Some(violations) = self.refuse.lock().unwrap().take() {
+            return Err(Reply::Invalid(violations));
+        }
+        let newest = self.config.borrow().clone();
+        if transaction.based_on.is_some_and(|generation| generation != newest.generation) {
+            return Err(Reply::Conflict { newest: newest.generation });
+        }
+        let mut next = (*newest).clone();
+        next.generation += 1;
+        let mut accepted = Accepted { generation: next.generation, vs: None, rs: None };
+        match &transaction.change {
+            // As simple as can be: the change before is the one that is taken back.
+            Change::Undo { generation } => {
+                let clashes = std::mem::take(&mut *self.clashes.lock().unwrap());
+                if !clashes.is_empty() {
+                    return Err(Reply::Clashes(clashes));
+                }
+                next.config = self.kept(generation - 1).ok_or(Reply::NotFound)?.config;
+            }
+            Change::Restore { generation } => {
+                next.config = self.kept(*generation).ok_or(Reply::NotFound)?.config;
+            }
+            one => {
+                if !change(&mut next, one.clone(), &mut accepted) {
+                    return Err(Reply::NotFound);
+                }
+            }
+        }
+        let violations = judge(&next.config);
+        if violations.is_empty() { Ok((next, accepted)) } else { Err(Reply::Invalid(violations)) }
+    }
+
+    fn kept(&self, generation: u64) -> Option<Generation> {
+        self.past.lock().unwrap().iter().find(|one| one.info.generation == generation).cloned()
+    }
+
+    fn history(&self) -> Reply {
+        Reply::History(self.past.lock().unwrap().iter().rev().map(|one| one.info.clone()).collect())
+    }
+
+    fn compare(&self, from: u64, to: u64) -> Reply {
+        match (self.kept(from), self.kept(to)) {
+            (Some(from), Some(to)) => Reply::Difference(evener_config::diff(&from.config, &to.config)),
+            _ => Reply::NotFound,
+        }
+    }
+
+    fn try_out(&self, transaction: &Transaction) -> Reply {
+        let newest = self.config.borrow().clone();
+        match self.prepare(transaction) {
+            Ok((next, _)) => Reply::Difference(evener_config::diff(&newest.config, &next.config)),
+            Err(refusal) => refusal,
+        }
     }
 }
 
@@ -245,6 +324,16 @@ fn change(next: &mut Snapshot, change: Change, accepted: &mut Accepted) -> bool 
             user.password = password;
             user.must_change_password = false;
         }
+        Change::Replace(parts) => {
+            let Parts { services, unit, users } = *parts;
+            let shared = &mut next.config.shared;
+            let users = users.unwrap_or_else(|| shared.users.clone());
+            *shared = services.unwrap_or_else(|| shared.clone());
+            shared.users = users;
+            next.config.unit = unit.unwrap_or_else(|| next.config.unit.clone());
+        }
+        // Where the past is known.
+        Change::Undo { .. } | Change::Restore { .. } => return false,
     }
     true
 }
@@ -319,12 +408,12 @@ async fn control(fake: Arc<Fake>, mut connection: Connection) {
             }
             Request::LostBy(_) => Reply::Lost { generation: None, lines: Vec::new() },
             Request::Warnings => Reply::Warnings(fake.warnings.lock().unwrap().clone()),
-            Request::History(_) => Reply::History(vec![GenerationInfo {
-                generation: fake.config.borrow().generation,
-                author: String::from("bal"),
-                unix_s: 1_700_000_000,
-                summary: vec![String::from("virtual service shop added")],
-            }]),
+            Request::History(_) => fake.history(),
+            Request::Compare { from, to } => fake.compare(from, to),
+            Request::Try(transaction) => fake.try_out(&transaction),
+            Request::Generation(one) => {
+                fake.kept(one).map_or(Reply::NotFound, |one| Reply::Generation(Box::new(one)))
+            }
         };
         if connection.send(&reply).await.is_err() {
             return;

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test crate")]
 
 mod api;
+mod backup;
 mod fake;
 mod firmware_api;
 mod firmware_page;
 mod forms;
 mod guards;
+mod history;
 mod login;
 mod pages;
 mod support;
