@@ -106,18 +106,19 @@ impl<'a> Sides<'a> {
     fn skeleton(&self, kept: &Kept, favour: Favour) -> (Vec<&Identity>, bool) {
         let (base, ours, theirs) = (&self.base, &self.ours, &self.theirs);
         let stays = |identity: &Identity| base.has(identity) && kept.contains_key(identity);
-        let moved = |side: &Side<'_>| {
-            base.those(|it| stays(it) && side.has(it)) != side.those(|it| stays(it) && base.has(it))
+        // Looked at on the elements that all three have: what was kept depends on whom a conflict favours, and whether
+        // there is one must not.
+        let common = |identity: &Identity| [base, ours, theirs].iter().all(|side| side.has(identity));
+        let (before, one, other) = (base.those(common), ours.those(common), theirs.those(common));
+        let favoured = match favour {
+            Favour::Ours => ours,
+            Favour::Theirs => theirs,
         };
-        match (moved(ours), moved(theirs)) {
+        match (one != before, other != before) {
             (false, false) => (base.those(stays), false),
             (true, false) => (completed(ours, base, stays), false),
             (false, true) => (completed(theirs, base, stays), false),
-            (true, true) => {
-                let (one, other) = (completed(ours, base, stays), completed(theirs, base, stays));
-                let differ = one != other;
-                (if differ && favour == Favour::Theirs { other } else { one }, differ)
-            }
+            (true, true) => (completed(favoured, base, stays), one != other),
         }
     }
 }

@@ -19,8 +19,10 @@ pub enum Step {
 /// By what an element of a list is known, wherever it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
-    /// Its `id`.
+    /// Its `id`, a number.
     Id(u64),
+    /// Its `id`, a word.
+    Word(String),
     /// Its `name`, where elements of the list have no `id`.
     Name(String),
 }
@@ -30,6 +32,7 @@ impl Identity {
     #[must_use]
     pub fn of(element: &Value) -> Option<Self> {
         match (element.get("id"), element.get("name")) {
+            (Some(Value::String(word)), _) => Some(Self::Word(word.clone())),
             (Some(id), _) => id.as_u64().map(Self::Id),
             (None, Some(name)) => name.as_str().map(|name| Self::Name(name.to_owned())),
             (None, None) => None,
@@ -78,6 +81,7 @@ impl fmt::Display for Path {
                 Step::Key(key) if at == 0 => f.write_str(key)?,
                 Step::Key(key) => write!(f, ".{key}")?,
                 Step::Element(Identity::Id(id)) => write!(f, "[id={id}]")?,
+                Step::Element(Identity::Word(word)) => write!(f, "[id={word}]")?,
                 Step::Element(Identity::Name(name)) => write!(f, "[name={name}]")?,
             }
         }

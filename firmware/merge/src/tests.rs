@@ -51,6 +51,13 @@ fn what_one_side_changed_is_taken() {
             json!([{"name": "eth0", "mtu": 9000}, {"name": "eth1", "mtu": 1500}]),
         ),
         (
+            "elements whose id is a word",
+            json!([{"id": "tls", "x": 1}]),
+            json!([{"id": "tls", "x": 2}]),
+            json!([{"id": "old", "x": 0}, {"id": "tls", "x": 1}]),
+            json!([{"id": "old", "x": 0}, {"id": "tls", "x": 2}]),
+        ),
+        (
             "the same by both",
             json!({"a": 1, "l": [{"id": 1}]}),
             json!({"a": 2, "l": []}),
@@ -133,6 +140,18 @@ fn two_orders_are_a_conflict_and_nothing_is_lost_in_it() {
     assert_eq!((ids(&favoured.value), favoured.conflicts.len()), (vec![2, 4, 1, 3], 1));
     assert_eq!(favoured.conflicts[0].kind, Kind::BothReordered);
     assert_eq!(ids(&merge(&base, &ours, &theirs, Favour::Theirs).value), [3, 1, 2, 4]);
+}
+
+#[test]
+fn whether_orders_are_in_conflict_does_not_depend_on_who_is_favoured() {
+    let base = list(&[(3, 0), (5, 0), (6, 0)]);
+    // One deletes what the other changes, and both move the rest alike.
+    let (ours, theirs) = (list(&[(6, 0), (5, 0)]), list(&[(6, 0), (5, 0), (3, 1)]));
+    for (favour, expected) in [(Favour::Ours, vec![6, 5]), (Favour::Theirs, vec![6, 5, 3])] {
+        let Merged { value, conflicts } = merge(&base, &ours, &theirs, favour);
+        assert_eq!((ids(&value), conflicts.len()), (expected, 1));
+        assert_eq!(conflicts[0].kind, Kind::OursDeleted);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::session::{Session, Sessions};
 use crate::throttle::Throttle;
 use crate::upload::Uploads;
 use evener_api::control::{self, Accepted, Change, Reply, Snapshot, Transaction};
+use evener_api::frame::FrameError;
 use evener_api::{RESCUE_MODE, Service, update};
 use evener_config::{PasswordHash, User};
 use evener_ipc::{IpcError, Subscription};
@@ -280,7 +281,11 @@ impl App {
         change: Change,
     ) -> Result<Accepted, Refused> {
         // The unit itself, and who may get in, can be set right there; what it serves is no part of rescue.
-        let is_of_unit = matches!(change, Change::SetPassword { .. } | Change::ReplaceUnit(_));
+        let is_of_unit = match &change {
+            Change::SetPassword { .. } | Change::ReplaceUnit(_) => true,
+            Change::Replace(parts) => parts.services.is_none(),
+            _ => false,
+        };
         if !is_of_unit && self.is_in_rescue() {
             return Err(Refused::InRescue);
         }
@@ -315,6 +320,10 @@ impl App {
             Err(error @ IpcError::Connect { .. }) => {
                 tracing::warn!(%error, "control does not answer");
                 Err(Refused::Failed(String::from("control does not answer")))
+            }
+            // It was never sent: what is answered to a change is small.
+            Err(IpcError::Frame(FrameError::TooLarge { .. })) => {
+                Err(Refused::Failed(String::from("it is larger than a configuration can be")))
             }
             // Once it was asked, silence says nothing about what it did.
             Err(error) => {

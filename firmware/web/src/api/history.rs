@@ -6,7 +6,8 @@ use super::problem::{self, Answer, Sent};
 use super::tagged;
 use crate::app::{App, Refused};
 use crate::history;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Path, RawQuery, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use evener_api::control::{Accepted, Change, GenerationInfo};
@@ -62,9 +63,10 @@ pub(crate) async fn undo(
     State(app): State<App>,
     caller: Caller,
     Path(generation): Path<u64>,
+    RawQuery(query): RawQuery,
     Because(reason): Because,
 ) -> Result<Response, Answer> {
-    change(&app, caller, reason, Change::Undo { generation }).await
+    change(&app, caller, query, reason, Change::Undo { generation }).await
 }
 
 /// `POST /api/v1/history/{generation}/restore`.
@@ -72,9 +74,10 @@ pub(crate) async fn restore(
     State(app): State<App>,
     caller: Caller,
     Path(generation): Path<u64>,
+    RawQuery(query): RawQuery,
     Because(reason): Because,
 ) -> Result<Response, Answer> {
-    change(&app, caller, reason, Change::Restore { generation }).await
+    change(&app, caller, query, reason, Change::Restore { generation }).await
 }
 
 /// What a change that brings something back came to.
@@ -93,18 +96,36 @@ impl Made {
     }
 }
 
+/// What a way back would change, in words.
+#[derive(Debug, Serialize)]
+struct Would {
+    lines: Vec<String>,
+}
+
 async fn change(
     app: &App,
     caller: Caller,
+    query: Option<String>,
     reason: Option<String>,
     change: Change,
 ) -> Result<Response, Answer> {
     let before = caller.snapshot.generation;
+    let (author, based_on) = (&caller.user.name, caller.based_on);
+    let refused = |refused| problem::refused(refused, Sent::Whole);
+    match query.as_deref().unwrap_or_default() {
+        "" => {}
+        "validate=only" => {
+            let lines = history::would(app, author, based_on, change).await.map_err(refused)?;
+            return Ok(tagged(before, &Would { lines }));
+        }
+        // A misspelt one would be silently without effect.
+        _ => {
+            let detail = "The only parameter here is validate=only.";
+            return Err(problem::answer(StatusCode::BAD_REQUEST, "unknown-parameter", detail));
+        }
+    }
     let reason = reason.or(caller.reason);
-    let accepted = app
-        .apply_because(&caller.user.name, caller.based_on, reason, change)
-        .await
-        .map_err(|refused| problem::refused(refused, Sent::Whole))?;
+    let accepted = app.apply_because(author, based_on, reason, change).await.map_err(refused)?;
     Ok(tagged(accepted.generation, &Made::of(accepted, before)))
 }
 

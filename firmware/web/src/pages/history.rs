@@ -115,7 +115,7 @@ fn comparison(generations: &[GenerationInfo], chosen: Option<(u64, u64)>) -> Mar
     html! {
         section class="card" aria-labelledby="h-compare" {
             div class="head" { h2 id="h-compare" { "Compare two generations" } }
-            form method="get" action="/history/compare" {
+            form class="roomy" method="get" action="/history/compare" {
                 div class="pair" { (choice("from", "From", from)) (choice("to", "To", to)) }
                 div class="actions" { button type="submit" { "Compare" } }
             }
@@ -153,6 +153,6 @@ pub(crate) async fn compare(
 pub(crate) fn difference(lines: &[String], none: &str) -> Markup {
     html! {
         @if lines.is_empty() { p class="muted" { (none) } }
-        @else { ul { @for line in lines { li { (line) } } } }
+        @else { ul class="changes" { @for line in lines { li { (line) } } } }
     }
 }

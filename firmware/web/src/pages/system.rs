@@ -27,7 +27,7 @@ pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) ->
             }
         }
         section class="card" aria-labelledby="h-unit" {
-            div class="head" { h2 id="h-unit" { "Unit" } }
+            div class="head" { h2 id="h-unit" { "Unit" } a href="/history" { "History of the configuration" } }
             div id="unit" data-live { (about(&unit)) }
         }
         section aria-labelledby="h-programs" {

@@ -85,7 +85,7 @@ async fn ask(app: &App, visitor: &Visitor, way: Way, generation: u64) -> Respons
             h1 { (title) }
             p { (way.explained()) }
             (difference(&lines, "Nothing would change: the settings are so already."))
-            form method="post" action={ "/history/" (generation) "/" (verb) } {
+            form class="roomy" method="post" action={ "/history/" (generation) "/" (verb) } {
                 (layout::csrf(visitor))
                 (reason())
                 div class="actions" {
@@ -171,7 +171,7 @@ pub(crate) fn not_gone(refused: Refused) -> Response {
         h1 { (title) }
         p { (text) }
         @if !places.is_empty() {
-            ul { @for place in &places { li { span class="mono break" { (place.field) } ": " (place.reason) } } }
+            ul class="changes" { @for place in &places { li { span class="mono break" { (place.field) } ": " (place.reason) } } }
             p class="muted" { (text::count(places.len(), "place", "places")) }
         }
         p { a class="button" href="/history" { "Go to the history" } }

@@ -205,6 +205,19 @@ async fn every_change_of_a_program_may_have_a_reason_and_a_condition() {
 }
 
 #[tokio::test]
+async fn in_rescue_the_history_is_read_and_nothing_goes_back() {
+    let unit = Unit::with_shop().await;
+    let browser = unit.log_in().await;
+    unit.post("/services/1/delete", &[], &browser).await;
+    std::fs::write(unit.run().join(evener_api::RESCUE_MODE), "").unwrap();
+    assert!(unit.get("/history", &browser).await.has("virtual service shop (192.0.2.10:80) removed"));
+    let answer = unit.post("/history/2/undo", &[], &browser).await;
+    assert_eq!((answer.status, services(&unit)), (StatusCode::CONFLICT, 0));
+    let answer = unit.api(Method::POST, "/api/v1/history/1/restore", None).await;
+    assert_eq!((answer.status, &answer.json()["type"]), (StatusCode::CONFLICT, &json!("in-rescue")));
+}
+
+#[tokio::test]
 async fn without_control_the_history_says_so() {
     let mut unit = Unit::with_shop().await;
     let browser = unit.log_in().await;
