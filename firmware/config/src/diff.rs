@@ -4,7 +4,7 @@
 //! values. The words are those of the settings themselves ([`shape`](crate::shape)): a new setting is told of without
 //! anything being written here.
 
-use crate::shape::{Field, Group, List, Shape, Variant, settings, within_a_sentence};
+use crate::shape::{Field, Group, List, Shape, Variant, settings, virtual_service, within_a_sentence};
 use crate::{Config, VirtualService};
 use core::net::{IpAddr, SocketAddr};
 use serde_json::Value;
@@ -26,15 +26,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
 
 /// `virtual service shop (192.0.2.10:80)`: how a service is called in sentences.
 pub(crate) fn label(service: &VirtualService) -> String {
-    let services = settings().field("shared").and_then(|shared| match &shared.shape {
-        Shape::Group(shared) => shared.field("virtual_services"),
-        _ => None,
-    });
     let value = serde_json::to_value(service).unwrap_or_default();
-    match services.map(|field| &field.shape) {
-        Some(Shape::List(List { of, .. })) => label_of(of, &value),
-        _ => String::new(),
-    }
+    virtual_service().map_or_else(String::new, |shape| label_of(shape, &value))
 }
 
 /// The changes of one object: lines that all begin with its name.

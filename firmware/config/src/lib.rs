@@ -29,6 +29,7 @@ mod persistence;
 mod preauth;
 mod protection;
 mod refuse;
+mod secret;
 mod served;
 mod server;
 mod service;
@@ -46,6 +47,7 @@ mod violation;
 
 pub use diff::diff;
 pub use refuse::explain;
+pub use secret::{HIDDEN, conceal};
 pub use shape::json_schema;
 pub use sparse::sparse;
 

@@ -178,6 +178,16 @@ pub fn settings() -> &'static Group {
     &SETTINGS
 }
 
+/// What a virtual service is.
+#[must_use]
+pub fn virtual_service() -> Option<&'static Shape> {
+    let Shape::Group(shared) = &settings().field("shared")?.shape else { return None };
+    match &shared.field("virtual_services")?.shape {
+        Shape::List(list) => Some(&list.of),
+        _ => None,
+    }
+}
+
 /// A title within a sentence: `Check interval` becomes `check interval`; `MTU` and `IPv4` stay.
 #[must_use]
 pub fn within_a_sentence(title: &str) -> String {

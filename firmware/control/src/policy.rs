@@ -2,7 +2,6 @@
 
 use evener_api::Service;
 use evener_api::control::{Request, Snapshot};
-use evener_config::{Config, PasswordHash};
 use evener_ipc::Peer;
 
 /// Whether this peer may ask this.
@@ -20,29 +19,21 @@ pub(crate) fn allows(peer: Peer, request: &Request) -> bool {
     }
 }
 
-/// Whether this peer needs password hashes: web checks passwords, nobody else does.
-pub(crate) fn sees_password_hashes(peer: Peer) -> bool {
+/// Whether this peer needs secrets: web checks passwords, nobody else does. (The proxy will need keys once it speaks TLS.)
+pub(crate) fn sees_secrets(peer: Peer) -> bool {
     peer.is(Service::Web)
 }
 
-/// The snapshot for everyone else: every password hash is empty, and so no password is right.
-pub(crate) fn without_password_hashes(snapshot: &Snapshot) -> Snapshot {
-    Snapshot { generation: snapshot.generation, config: without_hashes(snapshot.config.clone()) }
-}
-
-/// A configuration in which every password hash is empty.
-pub(crate) fn without_hashes(mut config: Config) -> Config {
-    for user in &mut config.shared.users {
-        user.password = PasswordHash(String::new());
-    }
-    config
+/// The snapshot for everyone else: every secret is empty.
+pub(crate) fn without_secrets(snapshot: &Snapshot) -> Snapshot {
+    Snapshot { generation: snapshot.generation, config: snapshot.config.without_secrets() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use evener_api::control::{Change, Transaction};
-    use evener_config::{User, VsId};
+    use evener_config::{Config, PasswordHash, User, VsId};
 
     fn peer(service: Service) -> Peer {
         Peer { uid: service.uid() }
@@ -67,11 +58,11 @@ mod tests {
             assert!(!allows(peer(service), &Request::Warnings), "{service}");
             let asks_before_a_downgrade = service == Service::Update;
             assert_eq!(allows(peer(service), &Request::LostBy(1)), asks_before_a_downgrade, "{service}");
-            assert!(!sees_password_hashes(peer(service)), "{service}");
+            assert!(!sees_secrets(peer(service)), "{service}");
             assert!(allows(peer(service), &Request::Subscribe), "{service}");
         }
         assert!(allows(peer(Service::Web), &apply()));
-        assert!(sees_password_hashes(peer(Service::Web)));
+        assert!(sees_secrets(peer(Service::Web)));
     }
 
     #[test]
@@ -88,7 +79,7 @@ mod tests {
         let password = PasswordHash("$argon2id$secret".into());
         config.shared.users.push(User { name: "bal".into(), password, must_change_password: true });
         let full = Snapshot { generation: 4, config };
-        let mut blank = without_password_hashes(&full);
+        let mut blank = without_secrets(&full);
         assert_eq!(blank.config.shared.users[0].password.0, "");
         blank.config.shared.users[0].password = full.config.shared.users[0].password.clone();
         assert_eq!(blank, full);

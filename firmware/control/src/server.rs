@@ -57,7 +57,7 @@ impl Control {
         tracing::info!(generation = snapshot.generation, "the configuration is in force");
         let state = State {
             full: watch::Sender::new(Arc::new(snapshot.clone())),
-            blank: watch::Sender::new(Arc::new(policy::without_password_hashes(&snapshot))),
+            blank: watch::Sender::new(Arc::new(policy::without_secrets(&snapshot))),
             warnings: Mutex::new(writer.warnings()),
             writer: Mutex::new(writer),
         };
@@ -158,7 +158,7 @@ async fn converse(
 
 impl State {
     fn snapshots(&self, peer: Peer) -> &watch::Sender<Arc<Snapshot>> {
-        if policy::sees_password_hashes(peer) { &self.full } else { &self.blank }
+        if policy::sees_secrets(peer) { &self.full } else { &self.blank }
     }
 
     async fn answer(self: &Arc<Self>, peer: Peer, request: Request) -> Reply {
@@ -195,7 +195,7 @@ impl State {
             && generation != before
         {
             let snapshot = writer.snapshot();
-            self.blank.send_replace(Arc::new(policy::without_password_hashes(&snapshot)));
+            self.blank.send_replace(Arc::new(policy::without_secrets(&snapshot)));
             self.full.send_replace(Arc::new(snapshot));
         }
         reply

@@ -2,7 +2,7 @@
 
 use crate::apply::{self, Applied, Refused};
 use crate::past::{self, NotBack};
-use crate::{Generations, clashes, password, policy, unix_s};
+use crate::{Generations, clashes, password, unix_s};
 use evener_api::control::{
     Accepted, Cause, Change, Generation, GenerationInfo, MAX_REASON, Reply, Snapshot, Transaction, Violation,
 };
@@ -138,12 +138,12 @@ impl Writer {
         })
     }
 
-    /// One generation as it was, without its password hashes.
+    /// One generation as it was, without its secrets.
     pub(crate) fn generation(&mut self, generation: u64) -> Reply {
         match self.store.load(generation) {
             Ok(record) => {
                 let info = record.info();
-                let config = policy::without_hashes(record.config);
+                let config = record.config.without_secrets();
                 Reply::Generation(Box::new(Generation { info, config }))
             }
             Err(error) => missing(&error),

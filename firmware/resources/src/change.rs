@@ -11,7 +11,7 @@
 //! makes it, where the name is the operator's to give.
 
 use crate::place::{Fault, Place, Step, find, identity, name_of};
-use crate::secret;
+use crate::secret::keep_secrets;
 use evener_config::shape::{Field, Shape};
 use evener_config::{Config, Violation};
 use serde_json::{Map, Value};
@@ -77,11 +77,7 @@ pub fn change(config: &Value, names: &[&str], method: Method, body: Option<Value
 
 fn put(next: &mut Value, place: &Place<'_>, mut body: Value) -> Result<(), Fault> {
     let Some(there) = place.of_mut(next) else { return Ok(()) };
-    let mut lost = Vec::new();
-    secret::keep(place.shape, &mut body, there, "", &mut lost);
-    if !lost.is_empty() {
-        return Err(Fault::Invalid(lost));
-    }
+    keep_secrets(place.shape, &mut body, there).map_err(Fault::Invalid)?;
     if let (true, Shape::Group(group)) = (place.is_element, place.shape)
         && let Some(key) = group.identity()
     {
@@ -147,11 +143,7 @@ fn merge(target: &mut Value, patch: Value) {
 /// Adds an element; whether control gives it its identity.
 fn post(next: &mut Value, place: &Place<'_>, mut body: Value) -> Result<bool, Fault> {
     let Shape::List(list) = place.shape else { return Ok(false) };
-    let mut lost = Vec::new();
-    secret::keep(&list.of, &mut body, &Value::Null, "", &mut lost);
-    if !lost.is_empty() {
-        return Err(Fault::Invalid(lost));
-    }
+    keep_secrets(&list.of, &mut body, &Value::Null).map_err(Fault::Invalid)?;
     let Some(key) = identity(list) else { return Ok(false) };
     let elements = place.of_mut(next).and_then(Value::as_array_mut);
     let Some(elements) = elements else { return Ok(false) };

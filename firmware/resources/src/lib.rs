@@ -30,5 +30,5 @@ pub use change::{Changed, Method, change};
 pub use openapi::openapi;
 pub use page::{Page, page};
 pub use place::{Fault, Place, find, read};
-pub use secret::{HIDDEN, conceal};
+pub use secret::keep_secrets;
 pub use tag::tag;

@@ -1,8 +1,8 @@
 //! From an address to what is there.
 
 use crate::Method;
-use evener_config::Violation;
 use evener_config::shape::{Field, Group, List, Shape, settings};
+use evener_config::{HIDDEN, Violation};
 use serde_json::Value;
 
 /// Why something cannot be had, or changed so.
@@ -154,7 +154,7 @@ pub fn read(config: &Value, names: &[&str]) -> Result<Value, Fault> {
     let place = find(config, names)?;
     let last = names.last().copied().unwrap_or_default();
     let mut value = place.of(config).cloned().ok_or_else(|| Fault::NotFound(last.to_owned()))?;
-    crate::conceal(place.shape, &mut value);
+    evener_config::conceal(place.shape, &mut value, HIDDEN);
     Ok(value)
 }
 

@@ -4,40 +4,18 @@
 //! read can be written again whole. An empty secret is empty, and says so.
 
 use crate::place::{identity, name_of};
-use evener_config::Violation;
 use evener_config::shape::{Group, Shape};
+use evener_config::{HIDDEN, Violation};
 use serde_json::Value;
 
-/// What stands in the place of a secret.
-pub const HIDDEN: &str = "********";
-
-/// Puts [`HIDDEN`] in the place of every secret.
-pub fn conceal(shape: &Shape, value: &mut Value) {
-    match (shape, value) {
-        (Shape::Text(text), Value::String(secret)) if text.secret && !secret.is_empty() => {
-            HIDDEN.clone_into(secret);
-        }
-        (Shape::Group(group), value) => {
-            for field in &group.fields {
-                if let Some(value) = value.get_mut(&field.name) {
-                    conceal(&field.shape, value);
-                }
-            }
-        }
-        (Shape::List(list), Value::Array(values)) => {
-            for value in values {
-                conceal(&list.of, value);
-            }
-        }
-        (Shape::Choice(variants), Value::Object(content)) => {
-            for variant in variants {
-                if let (Some(shape), Some(value)) = (&variant.content, content.get_mut(&variant.name)) {
-                    conceal(shape, value);
-                }
-            }
-        }
-        _ => {}
-    }
+/// Puts what was there in the place of each [`HIDDEN`].
+///
+/// # Errors
+/// Where nothing was there.
+pub fn keep_secrets(shape: &Shape, new: &mut Value, old: &Value) -> Result<(), Vec<Violation>> {
+    let mut lost = Vec::new();
+    keep(shape, new, old, "", &mut lost);
+    if lost.is_empty() { Ok(()) } else { Err(lost) }
 }
 
 /// Puts what was there in the place of each [`HIDDEN`].

@@ -2,8 +2,6 @@
 
 use crate::app::{App, Refused};
 use evener_api::control::{Change, Generation, GenerationInfo, Reply, Request, Transaction};
-use evener_config::Config;
-use serde_json::Value;
 
 /// Generations that are asked for at most: as many as are kept.
 pub(crate) const MOST: u16 = 100;
@@ -57,14 +55,4 @@ async fn difference(app: &App, request: Request) -> Result<Vec<String>, Refused>
         Reply::Difference(lines) => Ok(lines),
         other => Err(Refused::by(other)),
     }
-}
-
-/// A configuration as it may be given out: accounts without their password hashes.
-pub(crate) fn public(config: &Config) -> Value {
-    let mut value = serde_json::to_value(config).unwrap_or_default();
-    let users = value.pointer_mut("/shared/users").and_then(Value::as_array_mut);
-    for user in users.into_iter().flatten().filter_map(Value::as_object_mut) {
-        user.remove("password");
-    }
-    value
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::HIDDEN;
+use evener_config::HIDDEN;
 use proptest::prelude::*;
 use serde_json::json;
 

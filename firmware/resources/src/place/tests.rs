@@ -1,5 +1,5 @@
 use super::*;
-use crate::conceal;
+use evener_config::conceal;
 use serde_json::json;
 
 fn config() -> Value {
@@ -51,8 +51,8 @@ fn every_object_list_and_setting_has_an_address() {
 fn secrets_are_never_read() {
     let config = config();
     let certificate = read(&config, &["certificates", "shop"]).unwrap();
-    assert_eq!((&certificate["key"], &certificate["chain"]), (&json!(crate::HIDDEN), &json!("c")));
-    assert_eq!(read(&config, &["users", "bal", "password"]), Ok(json!(crate::HIDDEN)));
+    assert_eq!((&certificate["key"], &certificate["chain"]), (&json!(HIDDEN), &json!("c")));
+    assert_eq!(read(&config, &["users", "bal", "password"]), Ok(json!(HIDDEN)));
     let all =
         halves().flat_map(|(_, group)| &group.fields).map(|field| read(&config, &[&field.name]).unwrap());
     for value in all {
@@ -66,6 +66,6 @@ fn secrets_are_never_read() {
 fn an_empty_secret_is_shown_as_empty() {
     let field = halves().find_map(|(_, group)| group.field("snmp")).unwrap();
     let mut value = json!({"community": "", "password": "p"});
-    conceal(&field.shape, &mut value);
-    assert_eq!(value, json!({"community": "", "password": crate::HIDDEN}));
+    conceal(&field.shape, &mut value, HIDDEN);
+    assert_eq!(value, json!({"community": "", "password": HIDDEN}));
 }

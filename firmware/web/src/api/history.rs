@@ -36,7 +36,7 @@ pub(crate) async fn show(
     Path(generation): Path<u64>,
 ) -> Result<Response, Answer> {
     let found = history::show(&app, generation).await.map_err(unread)?;
-    let config = history::public(&found.config);
+    let config = found.config.public();
     Ok(tagged(caller.snapshot.generation, &Shown { info: found.info, config }))
 }
 

@@ -12,23 +12,47 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use evener_api::control::{Accepted, Change, Snapshot, Violation};
-use evener_config::{VirtualService, VsId};
+use evener_config::{VirtualService, VsId, shape};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A service as it is given out.
 #[derive(Debug, Serialize)]
-struct Shown<'a> {
+struct Shown {
     #[serde(flatten)]
-    service: &'a VirtualService,
+    service: Value,
     status: VsStatus,
+}
+
+impl Shown {
+    fn new(service: &VirtualService, status: VsStatus) -> Self {
+        let mut value = serde_json::to_value(service).unwrap_or_default();
+        if let Some(shape) = shape::virtual_service() {
+            evener_config::conceal(shape, &mut value, evener_config::HIDDEN);
+        }
+        Self { service: value, status }
+    }
+}
+
+/// The service with the secrets that it has already, where its sender does not know them.
+fn with_its_secrets(
+    service: &VirtualService,
+    present: Option<&VirtualService>,
+) -> Result<VirtualService, Answer> {
+    let mut value = serde_json::to_value(service).unwrap_or_default();
+    let present = present.and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
+    if let Some(shape) = shape::virtual_service() {
+        evener_resources::keep_secrets(shape, &mut value, &present).map_err(problem::invalid)?;
+    }
+    serde_json::from_value(value).map_err(|_| problem::not_found())
 }
 
 /// `GET /api/v1/vs`.
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Response {
     let unit = Unit::look(&app, caller.snapshot).await;
-    let all: Vec<Shown<'_>> =
-        unit.services().iter().map(|service| Shown { service, status: unit.status_of(service) }).collect();
+    let all: Vec<Shown> =
+        unit.services().iter().map(|service| Shown::new(service, unit.status_of(service))).collect();
     tagged(unit.snapshot.generation, &all)
 }
 
@@ -48,6 +72,7 @@ pub(crate) async fn add(State(app): State<App>, caller: Caller, body: JsonBody) 
     if service.id != VsId(0) {
         return Err(id_is_given());
     }
+    let service = with_its_secrets(&service, None)?;
     let change = Change::AddVs(service.clone());
     let accepted =
         caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Service))?;
@@ -68,6 +93,7 @@ pub(crate) async fn replace(
         return Err(id_differs());
     }
     service.id = VsId(vs);
+    let service = with_its_secrets(&service, find(&caller.snapshot, service.id).ok())?;
     let change = Change::ReplaceVs(service.clone());
     let accepted =
         caller.apply(&app, change).await.map_err(|refused| problem::refused(refused, Sent::Service))?;
@@ -96,7 +122,7 @@ async fn changed(app: &App, before: Arc<Snapshot>, accepted: Accepted, sent: Vir
         Some((snapshot, service)) => shown(app, snapshot, &service).await,
         None => {
             let status = Unit::look(app, before).await.status_of(&sent);
-            tagged(accepted.generation, &Shown { service: &sent, status })
+            tagged(accepted.generation, &Shown::new(&sent, status))
         }
     }
 }
@@ -104,7 +130,7 @@ async fn changed(app: &App, before: Arc<Snapshot>, accepted: Accepted, sent: Vir
 async fn shown(app: &App, snapshot: Arc<Snapshot>, service: &VirtualService) -> Response {
     let unit = Unit::look(app, snapshot).await;
     let status = unit.status_of(service);
-    tagged(unit.snapshot.generation, &Shown { service, status })
+    tagged(unit.snapshot.generation, &Shown::new(service, status))
 }
 
 /// The service of this id.

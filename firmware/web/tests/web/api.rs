@@ -276,3 +276,18 @@ async fn the_firmware_is_started_again_on_request() {
     assert_eq!((answer.status, answer.json()), (StatusCode::OK, serde_json::json!({"next": "A"})));
     assert_eq!(unit.fake.update.status.borrow().running, 'A');
 }
+
+#[tokio::test]
+async fn a_secret_of_a_service_is_never_given_out_and_not_lost_by_writing_back_what_was_read() {
+    let unit = Unit::with_shop().await;
+    let path = "/api/v1/vs/1";
+    let mut service = unit.api(Method::GET, path, None).await.json();
+    service["pre_authentication"]["captcha"]["private_key"] = json!("hush");
+    let answer = unit.api(Method::PUT, path, Some(service)).await;
+    assert_eq!((answer.status, answer.has("hush")), (StatusCode::OK, false), "{}", answer.text);
+    let read = unit.api(Method::GET, path, None).await;
+    assert!(!read.has("hush") && read.has("********"), "{}", read.text);
+    assert_eq!(unit.api(Method::PUT, path, Some(read.json())).await.status, StatusCode::OK);
+    let newest = unit.fake.config.borrow().clone();
+    assert_eq!(newest.config.shared.virtual_services[0].pre_authentication.captcha.private_key.0, "hush");
+}
