@@ -18,6 +18,9 @@ pub enum Request {
     FactoryReset,
     /// Print the first password on the console again and again until it was changed. By control only.
     Announce(Announcement),
+    /// The lines of the log that follow the one with this number, as far as init still has them, and then every new
+    /// one: a stream of [`crate::log::Lines`]. By log only.
+    FollowLog(u64),
 }
 
 /// Something for the person at the console to read.

@@ -12,6 +12,7 @@ pub mod control;
 pub mod frame;
 pub mod init;
 pub mod lifeline;
+pub mod log;
 mod moment;
 pub mod net;
 pub mod problem;
@@ -19,5 +20,5 @@ pub mod proxy;
 mod service;
 pub mod update;
 
-pub use moment::moment;
+pub use moment::{moment, read_moment, timestamp};
 pub use service::{RESCUE_MODE, SERVICES_GID, Service};

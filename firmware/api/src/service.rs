@@ -28,15 +28,17 @@ pub enum Service {
     Checks,
     /// Administration pages and API.
     Web,
+    /// The log on disk.
+    Log,
 }
 
 impl Service {
     /// Those that init starts, in this order.
-    pub const SUPERVISED: [Self; 6] =
-        [Self::Net, Self::Control, Self::Checks, Self::Proxy, Self::Web, Self::Update];
+    pub const SUPERVISED: [Self; 7] =
+        [Self::Net, Self::Control, Self::Checks, Self::Proxy, Self::Web, Self::Update, Self::Log];
 
-    /// Those of them that it starts in rescue mode: the network, local administration and firmware upload.
-    pub const IN_RESCUE: [Self; 4] = [Self::Net, Self::Control, Self::Web, Self::Update];
+    /// Those of them that it starts in rescue mode: the network, local administration, firmware upload, and the log.
+    pub const IN_RESCUE: [Self; 5] = [Self::Net, Self::Control, Self::Web, Self::Update, Self::Log];
 
     /// Its name: first argument of the binary, socket file, log prefix.
     #[must_use]
@@ -49,6 +51,7 @@ impl Service {
             Self::Proxy => "proxy",
             Self::Checks => "checks",
             Self::Web => "web",
+            Self::Log => "log",
         }
     }
 
@@ -63,6 +66,7 @@ impl Service {
             Self::Proxy => 104,
             Self::Checks => 105,
             Self::Web => 108,
+            Self::Log => 111,
         }
     }
 

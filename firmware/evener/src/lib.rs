@@ -54,6 +54,7 @@ pub fn serve(service: Service, dirs: Dirs) -> ExitCode {
         Service::Proxy => evener_proxy::run(dirs),
         Service::Checks => evener_checks::run(dirs),
         Service::Web => evener_web::run(dirs),
+        Service::Log => evener_log::run(dirs),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -138,7 +138,7 @@ fn assemble(
     let (words_in, words) = mpsc::channel(256);
     let (asked_in, asked) = mpsc::channel(16);
     let listener = Listener::bind(&dirs.run, Service::Init).context("cannot make init's socket")?;
-    tokio::spawn(socket::serve(listener, dirs.run.clone(), asked_in));
+    tokio::spawn(socket::serve(listener, dirs.run.clone(), log.clone(), asked_in));
     let told = command_line.map(|line| Told::by(&line.handoff)).unwrap_or_default();
     for warning in &told.warnings {
         tracing::warn!("{warning}");

@@ -129,31 +129,12 @@ async fn pass_on(mut output: pipe::Receiver, service: Service, log: Log) {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
             line.extend(text.iter().take(LONGEST_LINE.saturating_sub(line.len())));
             if piece.ends_with(b"\n") {
-                log.line(&attributed(&line, service));
+                log.line_of(service, &String::from_utf8_lossy(&line));
                 line.clear();
             }
         }
     }
     if !line.is_empty() {
-        log.line(&attributed(&line, service));
-    }
-}
-
-/// A line of the service's log says whose it is; whatever else a program writes, such as the words of a panic,
-/// gets the name put in front.
-fn attributed(line: &[u8], service: Service) -> String {
-    let text = String::from_utf8_lossy(line);
-    let is_log = ["ERROR ", "WARN ", "INFO ", "DEBUG ", "TRACE "].iter().any(|level| text.starts_with(level));
-    if is_log { text.into_owned() } else { format!("{service}: {text}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_line_says_whose_it_is() {
-        assert_eq!(attributed(b"INFO proxy: ready", Service::Proxy), "INFO proxy: ready");
-        assert_eq!(attributed(b"thread 'main' panicked", Service::Proxy), "proxy: thread 'main' panicked");
+        log.line_of(service, &String::from_utf8_lossy(&line));
     }
 }

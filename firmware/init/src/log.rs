@@ -1,18 +1,22 @@
 //! The log of the unit: every line of every service, with one clock's time in front.
 //!
-//! A line goes to each console and into memory. Neither may ever hold up a service or init: a serial line takes
+//! A line goes to each console and into memory, from where the service `log` takes it to keep it on disk: PID 1 must not
+//! wait for a disk (`docs/decisions/013-log.md`). Neither may ever hold up a service or init: a serial line takes
 //! 11 kB a second and a screen may be stopped by Ctrl-S, so each console has a queue of bounded size, whole
 //! lines that do not fit are dropped, and the console says how many when it has room again.
 
+use evener_api::Service;
+use evener_api::log::{Line, Lines, take_apart};
 use evener_observe::MakeWriter;
 use evener_sys::device::Device;
 use evener_sys::{clock, console};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::Notify;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, watch};
 
 /// Lines kept in memory.
 const KEPT_LINES: usize = 2000;
@@ -20,18 +24,39 @@ const KEPT_LINES: usize = 2000;
 const QUEUE_BYTES: usize = 64 * 1024;
 /// Bytes more that may wait there of what a person must read: the noise of the log cannot crowd it out.
 const ANNOUNCEMENT_BYTES: usize = 8 * 1024;
+/// Most lines that are handed over at once.
+const LINES_AT_ONCE: usize = 256;
 /// Longest line; what is behind it is cut off.
 pub(crate) const LONGEST_LINE: usize = 2048;
 
 /// The log. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Log(Arc<Mutex<Inner>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
-    kept: VecDeque<String>,
+    kept: VecDeque<Line>,
+    /// Number of the first line that there ever was.
+    first: u64,
+    /// Number of the newest line.
+    newest: watch::Sender<u64>,
     consoles: Vec<Arc<Console>>,
     plain: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        // Outside the appliance one kernel sees several units come and go; the numbers of a later one are greater.
+        let first = u64::try_from(clock::since_boot().as_micros()).unwrap_or_default();
+        let newest = watch::Sender::new(first.saturating_sub(1));
+        Self(Arc::new(Mutex::new(Inner {
+            kept: VecDeque::new(),
+            first,
+            newest,
+            consoles: Vec::new(),
+            plain: false,
+        })))
+    }
 }
 
 impl Log {
@@ -54,33 +79,41 @@ impl Log {
         Ok(())
     }
 
-    /// Adds a line of a service, or of init.
+    /// Adds a line of init's own.
     pub(crate) fn line(&self, text: &str) {
-        self.add(stamped(clock::since_boot(), text), QUEUE_BYTES);
+        self.line_of(Service::Init, text);
+    }
+
+    /// Adds a line that this service wrote.
+    pub(crate) fn line_of(&self, service: Service, text: &str) {
+        let since_boot = clock::since_boot();
+        let text = clean(text);
+        let shown = attributed(&text, service);
+        let mut inner = self.lock();
+        inner.show(stamped(since_boot, &shown), QUEUE_BYTES);
+        inner.keep(since_boot, service, &text);
     }
 
     /// Adds lines for the person at the console, without a time. A console that is too slow for the log has room for
-    /// them.
+    /// them. They are shown and not kept: the first password may be among them.
     pub(crate) fn announce(&self, text: &str) {
         for line in text.lines() {
-            self.add(line.to_owned(), QUEUE_BYTES + ANNOUNCEMENT_BYTES);
+            self.lock().show(line.to_owned(), QUEUE_BYTES + ANNOUNCEMENT_BYTES);
         }
     }
 
-    fn add(&self, mut line: String, limit: usize) {
-        let mut inner = self.lock();
-        if inner.plain {
-            // There is nothing better to do about a standard error that is closed.
-            let _ = writeln!(io::stderr(), "{line}");
-        }
-        line.push('\n');
-        for console in &inner.consoles {
-            console.push(&line, limit);
-        }
-        if inner.kept.len() == KEPT_LINES {
-            inner.kept.pop_front();
-        }
-        inner.kept.push_back(line);
+    /// Some of the lines that follow the one with this number, and how many are gone before them.
+    pub(crate) fn after(&self, number: u64) -> Lines {
+        let inner = self.lock();
+        let next = number.saturating_add(1).max(inner.first);
+        let oldest = inner.kept.front().map_or(next, |line| line.number);
+        let lines = inner.kept.iter().filter(|line| line.number >= next).take(LINES_AT_ONCE).cloned();
+        Lines { lost: oldest.saturating_sub(next), lines: lines.collect() }
+    }
+
+    /// Changes with each line, to the newest one's number.
+    pub(crate) fn newest(&self) -> watch::Receiver<u64> {
+        self.lock().newest.subscribe()
     }
 
     /// Resolves when every console has written all there was, or after `limit`.
@@ -99,6 +132,38 @@ impl Log {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn show(&self, mut line: String, limit: usize) {
+        if self.plain {
+            // There is nothing better to do about a standard error that is closed.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        line.push('\n');
+        for console in &self.consoles {
+            console.push(&line, limit);
+        }
+    }
+
+    fn keep(&mut self, since_boot: Duration, service: Service, text: &str) {
+        let (level, text) = take_apart(service, text);
+        let number = self.newest.borrow().saturating_add(1);
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let line = Line {
+            number,
+            unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds),
+            since_boot_ms: milliseconds(since_boot),
+            service,
+            level,
+            text: text.to_owned(),
+        };
+        if self.kept.len() == KEPT_LINES {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(line);
+        self.newest.send_replace(number);
     }
 }
 
@@ -128,21 +193,33 @@ impl Write for LineWriter {
     }
 }
 
-/// `[   3.214] text`, cut to [`LONGEST_LINE`], without anything that could steer a terminal.
-fn stamped(at: Duration, text: &str) -> String {
-    let mut line = format!("[{:4}.{:03}] ", at.as_secs(), at.subsec_millis());
+/// Cut to [`LONGEST_LINE`], without anything that could steer a terminal.
+fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
-        if line.len() >= LONGEST_LINE {
-            line.push('…');
+        if clean.len() >= LONGEST_LINE {
+            clean.push('…');
             break;
         }
         if character.is_control() {
-            line.extend(character.escape_default());
+            clean.extend(character.escape_default());
         } else {
-            line.push(character);
+            clean.push(character);
         }
     }
-    line
+    clean
+}
+
+/// A line of a service's log says whose it is; whatever else a program writes, such as the words of a panic,
+/// gets the name put in front.
+fn attributed(text: &str, service: Service) -> Cow<'_, str> {
+    let is_log = ["ERROR ", "WARN ", "INFO ", "DEBUG ", "TRACE "].iter().any(|level| text.starts_with(level));
+    if is_log || service == Service::Init { text.into() } else { format!("{service}: {text}").into() }
+}
+
+/// `[   3.214] text`.
+fn stamped(at: Duration, text: &str) -> String {
+    format!("[{:4}.{:03}] {text}", at.as_secs(), at.subsec_millis())
 }
 
 /// Lines on their way to one console.
@@ -216,10 +293,17 @@ mod tests {
 
     #[test]
     fn a_line_is_stamped_cut_and_cannot_steer_a_terminal() {
-        let line = stamped(Duration::from_millis(3214), "INFO proxy: \u{1b}[2Jready");
+        let line = stamped(Duration::from_millis(3214), &clean("INFO proxy: \u{1b}[2Jready"));
         assert_eq!(line, "[   3.214] INFO proxy: \\u{1b}[2Jready");
-        let long = stamped(Duration::ZERO, &"x".repeat(3 * LONGEST_LINE));
+        let long = clean(&"x".repeat(3 * LONGEST_LINE));
         assert!(long.len() < LONGEST_LINE + 8 && long.ends_with('…'));
+    }
+
+    #[test]
+    fn every_line_says_whose_it_is() {
+        assert_eq!(attributed("INFO proxy: ready", Service::Proxy), "INFO proxy: ready");
+        assert_eq!(attributed("thread 'main' panicked", Service::Proxy), "proxy: thread 'main' panicked");
+        assert_eq!(attributed("evener: ready in 3.2 s", Service::Init), "evener: ready in 3.2 s");
     }
 
     #[test]
@@ -255,13 +339,33 @@ mod tests {
     }
 
     #[test]
-    fn memory_holds_the_last_lines() {
+    fn memory_holds_the_last_lines_and_who_asks_late_learns_how_many_are_gone() {
         let log = Log::default();
+        let first = *log.newest().borrow() + 1;
         for number in 0..KEPT_LINES + 5 {
-            log.line(&number.to_string());
+            log.line_of(Service::Net, &format!("INFO net: {number}"));
         }
-        let inner = log.lock();
-        assert_eq!(inner.kept.len(), KEPT_LINES);
-        assert!(inner.kept.front().unwrap().ends_with("] 5\n"));
+        let (mut after, mut texts) = (0, Vec::new());
+        loop {
+            let Lines { lost, lines } = log.after(after);
+            assert_eq!(lost, if after == 0 { 5 } else { 0 });
+            let Some(last) = lines.last() else { break };
+            assert_eq!(lines[0].number, if after == 0 { first + 5 } else { after + 1 });
+            after = last.number;
+            texts.extend(lines.into_iter().map(|line| line.text));
+        }
+        let expected: Vec<String> = (5..KEPT_LINES + 5).map(|number| number.to_string()).collect();
+        assert_eq!(texts, expected);
+        assert_eq!(*log.newest().borrow(), after);
+    }
+
+    #[test]
+    fn what_is_announced_is_not_kept() {
+        let log = Log::default();
+        log.line("evener: ready");
+        log.announce("The first password is 1234");
+        let kept = log.after(0).lines;
+        assert_eq!(kept.len(), 1);
+        assert_eq!((kept[0].service, kept[0].text.as_str()), (Service::Init, "ready"));
     }
 }

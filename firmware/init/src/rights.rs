@@ -13,7 +13,7 @@ pub(crate) fn identity(service: Service) -> Identity {
         Service::Checks => CapabilitySet::NET_RAW,
         // The operator may want the pages on port 443.
         Service::Web => CapabilitySet::NET_BIND_SERVICE,
-        Service::Init | Service::Control | Service::Update => CapabilitySet::empty(),
+        Service::Init | Service::Control | Service::Update | Service::Log => CapabilitySet::empty(),
     };
     Identity { uid: service.uid(), gid: SERVICES_GID, capabilities }
 }
@@ -52,6 +52,7 @@ pub(crate) fn out_of_memory_rank(service: Service) -> i16 {
         Service::Control => -600,
         Service::Update => 100,
         Service::Web => 200,
+        Service::Log => 300,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Init's own socket: the state of the unit, and requests to end its run.
 
+use crate::log::Log;
 use crate::reset;
 use evener_api::Service;
 use evener_api::init::{Announcement, Reply, Request};
@@ -15,19 +16,22 @@ pub(crate) struct Asked {
 }
 
 /// Serves the socket; what is allowed goes to the main loop.
-pub(crate) async fn serve(listener: Listener, run: PathBuf, asked: mpsc::Sender<Asked>) {
-    listener.serve(|connection| answer_all(connection, run.clone(), asked.clone())).await;
+pub(crate) async fn serve(listener: Listener, run: PathBuf, log: Log, asked: mpsc::Sender<Asked>) {
+    listener.serve(|connection| answer_all(connection, run.clone(), log.clone(), asked.clone())).await;
 }
 
 async fn answer_all(
     mut connection: Connection,
     run: PathBuf,
+    log: Log,
     asked: mpsc::Sender<Asked>,
 ) -> Result<(), IpcError> {
     let peer = connection.peer()?;
     while let Some(request) = connection.next_request::<Request>().await? {
         let reply = if !may_ask(peer, request) {
             Reply::Forbidden
+        } else if let Request::FollowLog(after) = request {
+            return tell_lines(connection, &log, after).await;
         } else if let Err(reason) = prepare(&run, request).await {
             tracing::error!(reason, ?request, "cannot be done");
             Reply::Failed(reason)
@@ -42,6 +46,25 @@ async fn answer_all(
         connection.answer(&reply).await?;
     }
     Ok(())
+}
+
+/// Hands over the lines of the log, those of the past first. A follower that does not read costs this task and nothing
+/// else; after 60 s it is hung up on.
+async fn tell_lines(mut connection: Connection, log: &Log, mut after: u64) -> Result<(), IpcError> {
+    let mut newest = log.newest();
+    loop {
+        newest.borrow_and_update();
+        let lines = log.after(after);
+        if let Some(last) = lines.lines.last() {
+            after = last.number;
+            connection.answer(&lines).await?;
+            continue;
+        }
+        tokio::select! {
+            changed = newest.changed() => if changed.is_err() { return Ok(()) },
+            () = connection.closed() => return Ok(()),
+        }
+    }
 }
 
 /// What a request needs of the disk, before the main loop hears of it: that must not wait for a disk.
@@ -62,6 +85,7 @@ fn may_ask(peer: Peer, request: Request) -> bool {
         Request::Announce(Announcement::FirstPassword | Announcement::PasswordChanged) => {
             peer.is(Service::Control)
         }
+        Request::FollowLog(_) => peer.is(Service::Log),
     }
 }
 
@@ -79,7 +103,8 @@ mod tests {
         for service in [Service::Update, Service::Control] {
             assert!(!by(service, Request::FactoryReset), "{service}");
         }
-        for service in [Service::Net, Service::Checks, Service::Proxy] {
+        assert!(by(Service::Log, Request::FollowLog(0)) && !by(Service::Web, Request::FollowLog(0)));
+        for service in [Service::Net, Service::Checks, Service::Proxy, Service::Log] {
             assert!(by(service, Request::Get));
             for request in
                 [Request::Reboot, Request::PowerOff, Request::Announce(Announcement::PasswordChanged)]

@@ -252,6 +252,8 @@ impl Unit {
                 self.announcer.done();
                 Reply::Done
             }
+            // Answered by the socket's own task, which does not come here.
+            Request::FollowLog(_) => Reply::Forbidden,
         };
         // Whoever asked may be gone by now.
         let _ = asked.answer.send(reply);

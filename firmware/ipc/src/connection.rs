@@ -201,7 +201,7 @@ impl Connection {
     }
 
     /// Resolves when the peer ends the connection (or, against the protocol, sends something).
-    pub(crate) async fn closed(&self) {
+    pub async fn closed(&self) {
         // Readiness may be left over from the last read, so only the end itself, or bytes, count.
         while self.stream.readable().await.is_ok() {
             match self.stream.try_read(&mut [0]) {

@@ -33,10 +33,12 @@ pub const STOP_WITHIN: Duration = Duration::from_millis(STOP_WITHIN_MS);
 pub const TICK_EVERY: Duration = Duration::from_millis(BEAT_EVERY_MS);
 
 /// The order in which the services of a unit stop; those of one stage together. First what would ask for changes,
-/// then what carries them, the data path as late as possible, and the addresses it stands on last of all.
-pub const STOP_STAGES: [&[Service]; 4] = [
+/// then what carries them, the data path as late as possible, then the addresses it stands on; last of all the log, which has the
+/// words of all the others by then.
+pub const STOP_STAGES: [&[Service]; 5] = [
     &[Service::Web, Service::Update],
     &[Service::Control, Service::Checks],
     &[Service::Proxy],
     &[Service::Net],
+    &[Service::Log],
 ];

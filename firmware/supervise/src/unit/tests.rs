@@ -1,6 +1,6 @@
 use super::*;
 use crate::{End, LONGEST_BACK_OFF, SILENCE, STOP_WITHIN};
-use evener_api::Service::{Checks, Control, Net, Proxy, Update, Web};
+use evener_api::Service::{Checks, Control, Log, Net, Proxy, Update, Web};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -98,7 +98,7 @@ fn stops_stage_by_stage_and_kills_what_does_not_stop() {
     for service in Service::SUPERVISED {
         unit.add(service, s(0));
     }
-    assert_eq!(unit.tick(s(0)).len(), 6);
+    assert_eq!(unit.tick(s(0)).len(), Service::SUPERVISED.len());
     unit.stop();
     assert_eq!(unit.tick(s(1)), [Order::Stop(Web), Order::Stop(Update)]);
     unit.on(Web, Event::Ended(End::Exited(0)), s(1));
@@ -114,6 +114,8 @@ fn stops_stage_by_stage_and_kills_what_does_not_stop() {
     assert_eq!(unit.tick(s(8)), [Order::Stop(Net)]);
     assert!(!unit.all_stopped());
     unit.on(Net, Event::Ended(End::Exited(0)), s(8));
+    assert_eq!(unit.tick(s(8)), [Order::Stop(Log)], "it has everybody's last words then");
+    unit.on(Log, Event::Ended(End::Exited(0)), s(8));
     assert_eq!(unit.tick(s(8)), []);
     assert!(unit.all_stopped());
 }

@@ -5,6 +5,8 @@ mod body;
 mod caller;
 mod firmware;
 mod history;
+mod logs;
+mod metrics;
 pub(crate) mod problem;
 mod rs;
 mod unit;
@@ -35,6 +37,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/v1/history/{generation}/restore", post(history::restore))
         .route("/api/v1/backup", post(backup::make))
         .route("/api/v1/restore", restore)
+        .route("/api/v1/logs", get(logs::show))
+        .route("/api/v1/logs/text", get(logs::text))
+        .route("/api/v1/metrics", get(metrics::show))
         .route("/api/v1/users/{user}/password", post(unit::password))
         .route("/api/v1/firmware", get(firmware::show).put(firmware::install))
         .route("/api/v1/firmware/events", get(firmware::events))

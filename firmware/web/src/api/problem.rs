@@ -55,6 +55,14 @@ pub(crate) fn invalid(violations: Vec<Violation>) -> Answer {
     answer
 }
 
+/// Parameters of an address that were refused.
+pub(crate) fn invalid_parameters(violations: Vec<Violation>) -> Answer {
+    let detail = "Each refused parameter is listed with the reason.";
+    let mut answer = answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid-parameter", detail);
+    answer.0.problem.fields = violations;
+    answer
+}
+
 /// A change that control refused. Its paths of fields start at the whole configuration; who sent one object
 /// wants to find them in it.
 pub(crate) fn refused(refused: Refused, sent: Sent) -> Answer {
@@ -176,6 +184,7 @@ fn title(kind: &str) -> &'static str {
         "incomplete" => "The body did not arrive as a whole",
         "interrupted" => "Interrupted in the middle",
         "invalid-configuration" => "The configuration would not be valid",
+        "invalid-parameter" => "A parameter cannot be read",
         "malformed-json" => "The body could not be read",
         "malformed-request" => "Not a request that can be answered",
         "method-not-allowed" => "Not possible here",

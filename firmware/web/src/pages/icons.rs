@@ -3,6 +3,7 @@
 use crate::status::VsState;
 use evener_api::checks::HealthState;
 use evener_api::init::ServiceState;
+use evener_api::log::Level;
 use maud::{Markup, PreEscaped, html};
 
 /// The mark: an evener, the pivoted bar that shares the pull between two draught horses.
@@ -28,6 +29,9 @@ pub(crate) const HISTORY: &str =
 pub(crate) const SYSTEM: &str = r#"<rect x="3" y="3.5" width="14" height="5.5" rx="1.2"/><rect x="3" y="11" width="14" height="5.5" rx="1.2"/><path d="M6 6.25h.01M6 13.75h.01"/>"#;
 /// Firmware, in the menu.
 pub(crate) const FIRMWARE: &str = r#"<rect x="5" y="5" width="10" height="10" rx="1.4"/><path d="M8 2.5V5M12 2.5V5M8 15v2.5M12 15v2.5M2.5 8H5M2.5 12H5M15 8h2.5M15 12h2.5"/>"#;
+/// The log, in the menu.
+pub(crate) const LOGS: &str =
+    r#"<path d="M5 2.8h7l3.5 3.5v10.9H5zM12 2.8v3.5h3.5M7.5 9.5H13M7.5 12H13M7.5 14.5H11"/>"#;
 /// The way out, in the menu.
 pub(crate) const LEAVE: &str = r#"<path d="M8 3.5H4v13h4M12.5 6.5 16 10l-3.5 3.5M16 10H8"/>"#;
 /// A warning.
@@ -54,6 +58,16 @@ fn badge(class: &'static str, drawing: &'static str, word: &str) -> Markup {
             svg viewBox="0 0 16 16" aria-hidden="true" { (PreEscaped(drawing)) }
             (word)
         }
+    }
+}
+
+/// How grave a line of the log is.
+pub(crate) fn log_level(level: Level) -> Markup {
+    match level {
+        Level::Error => badge("down", CROSS, "Error"),
+        Level::Warning => badge("partial", HALF, "Warning"),
+        Level::Info => html! { span class="muted" { "Information" } },
+        Level::Debug => html! { span class="muted" { "Debug" } },
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) enum Tab {
     Services,
     History,
     System,
+    Logs,
     Firmware,
 }
 
@@ -90,6 +91,7 @@ fn menu(tab: Tab, is_in_rescue: bool) -> Markup {
         (Tab::Services, "/services", "Virtual Services", icons::SERVICES),
         (Tab::History, "/history", "History", icons::HISTORY),
         (Tab::System, "/system", "System", icons::SYSTEM),
+        (Tab::Logs, "/logs", "Logging", icons::LOGS),
         (Tab::Firmware, "/firmware", "Firmware", icons::FIRMWARE),
     ];
     // In rescue there are no services to look at.

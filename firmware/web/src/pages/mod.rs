@@ -8,6 +8,7 @@ mod home;
 pub(crate) mod icons;
 pub(crate) mod layout;
 pub(crate) mod login;
+mod logs;
 mod reset;
 mod server_edit;
 mod service_edit;
@@ -63,6 +64,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/history/{generation}/restore", get(ways_back::ask_restore).post(ways_back::restore))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
+        .route("/logs", get(logs::show))
+        .route("/logs/download", get(logs::download))
         .route("/password", get(login::show_password).post(login::change_password))
         .route("/services", get(services::list))
         .route("/services/new", get(service_edit::new).post(service_edit::add))

@@ -12,6 +12,7 @@ use evener_api::proxy::{ProxyStatus, ServerStatus, ServiceStatus};
 use evener_api::{Service, init};
 use evener_config::{Address, Config, InterfaceName, PasswordHash, User, VirtualService};
 use evener_ipc::{Connection, Listener, publish};
+use log::FakeLog;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -19,6 +20,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use update::FakeUpdate;
+
+#[path = "fake_log.rs"]
+pub(crate) mod log;
 
 #[path = "fake_update.rs"]
 pub(crate) mod update;
@@ -52,6 +56,8 @@ pub(crate) struct Fake {
     pub(crate) past: Mutex<Vec<Generation>>,
     /// Where control finds the next undoing in the way of later changes.
     pub(crate) clashes: Mutex<Vec<Violation>>,
+    /// The service log.
+    pub(crate) log: FakeLog,
 }
 
 /// What control does about a change that it made.
@@ -119,6 +125,7 @@ impl Fake {
             warnings: Mutex::default(),
             past,
             clashes: Mutex::default(),
+            log: FakeLog::default(),
         })
     }
 
@@ -131,6 +138,7 @@ impl Fake {
             (Service::Proxy, serve(self, run, Service::Proxy, proxy)),
             (Service::Net, serve(self, run, Service::Net, net)),
             (Service::Update, serve(self, run, Service::Update, of_update)),
+            (Service::Log, serve(self, run, Service::Log, of_log)),
         ]
     }
 
@@ -456,4 +464,8 @@ async fn net(fake: Arc<Fake>, mut connection: Connection) {
 
 async fn of_update(fake: Arc<Fake>, connection: Connection) {
     fake.update.serve(connection).await;
+}
+
+async fn of_log(fake: Arc<Fake>, connection: Connection) {
+    fake.log.answer(connection).await;
 }

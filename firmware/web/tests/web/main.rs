@@ -12,5 +12,7 @@ mod forms;
 mod guards;
 mod history;
 mod login;
+mod logs;
+mod metrics;
 mod pages;
 mod support;

@@ -1,0 +1,99 @@
+//! The log on disk.
+//!
+//! ```text
+//! services → init (numbers them, keeps the last 2000) ─ lines ─► follow ─► Keeper ─► data/log/lines
+//! web ─ search ─► answer ──────────────────────────────────────────────────► Keeper
+//! ```
+//!
+//! A service of its own because PID 1 must never wait for a disk (`docs/decisions/013-log.md`). While it is away init
+//! keeps the lines, and it asks for those that follow the last one on its disk, so its end loses none.
+//!
+//! Everything that waits for the disk is done on a thread beside the loop; the loop itself leaves a mark, so a disk that
+//! hangs ends in a new start.
+
+#![forbid(unsafe_code)]
+
+mod follow;
+mod keeper;
+
+use crate::keeper::{Asked, Keeper};
+use anyhow::Context;
+use evener_api::Service;
+use evener_api::log::{Reply, Request};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener};
+use evener_observe::Dirs;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How long the loop may stand still.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(60);
+/// How often the loop leaves a mark when nothing happens.
+const MARK_EVERY: Duration = Duration::from_secs(15);
+/// How long, once told to stop, the last lines of the others are waited for.
+const LAST_LINES_WITHIN: Duration = Duration::from_millis(200);
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When it cannot have its socket. A disk that it cannot write to is none: then the log is in memory.
+pub fn run(dirs: Dirs) -> anyhow::Result<()> {
+    evener_observe::start_log(Service::Log.name());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let (lifeline, _kept) = Lifeline::start().await.context("no lifeline")?;
+        operate(dirs, &lifeline).await
+    });
+    // A disk that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Keeps the log until the lifeline says stop.
+///
+/// # Errors
+/// As [`run`].
+pub async fn operate(dirs: Dirs, lifeline: &Lifeline) -> anyhow::Result<()> {
+    let listener = Listener::bind(&dirs.run, Service::Log)?;
+    let progress = lifeline.progress(PROGRESS_WITHIN);
+    let mut keeper = Keeper::open(&dirs.data.join(Service::Log.name())).await;
+    let (asked_in, mut asked) = mpsc::channel(16);
+    tokio::spawn(listener.serve(move |connection| answer(connection, asked_in.clone())));
+    let mut lines = follow::lines(dirs.run.clone(), keeper.last_number());
+    lifeline.ready().await;
+    loop {
+        progress.mark();
+        tokio::select! {
+            Some(lines) = lines.recv() => keeper.take(lines),
+            Some(asked) = asked.recv() => keeper.answer(asked).await,
+            () = tokio::time::sleep(keeper.due_in().min(MARK_EVERY)) => keeper.write_if_due().await,
+            () = lifeline.stopped() => break,
+        }
+    }
+    while let Ok(Some(last)) = tokio::time::timeout(LAST_LINES_WITHIN, lines.recv()).await {
+        keeper.take(last);
+    }
+    keeper.write().await;
+    Ok(())
+}
+
+async fn answer(mut connection: Connection, asked: mpsc::Sender<Asked>) -> Result<(), IpcError> {
+    let peer = connection.peer()?;
+    while let Some(request) = connection.next_request::<Request>().await? {
+        let reply = if peer.is(Service::Web) {
+            let Request::Search(search) = request;
+            let (answer, reply) = oneshot::channel();
+            if asked.send(Asked { search, answer }).await.is_err() {
+                return Ok(());
+            }
+            let Ok(reply) = reply.await else { return Ok(()) };
+            reply
+        } else {
+            Reply::Forbidden
+        };
+        connection.answer(&reply).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
