@@ -4,6 +4,7 @@
 //! the last of them, and streams them to `log`, which keeps them on disk. `docs/decisions/013-log.md` tells why.
 
 use crate::Service;
+use crate::capture::{CaptureOrder, CaptureStatus};
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,14 @@ pub struct Lines {
 pub enum Request {
     /// Answered by [`Reply::Found`].
     Search(Search),
+    /// Answered by [`Reply::Capture`].
+    Capture,
+    /// Begin a capture of packets. Answered by [`Reply::Capture`], or [`Reply::Failed`] when there is none.
+    StartCapture(CaptureOrder),
+    /// End it, if one runs. Answered by [`Reply::Capture`]; it ends a moment later.
+    StopCapture,
+    /// A piece of the file of the last capture, from this byte on. Answered by [`Reply::Piece`].
+    ReadCapture(u64),
 }
 
 /// Log's answers.
@@ -123,6 +132,10 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::Search`].
     Found(Found),
+    /// The capture that runs, or the last one.
+    Capture(CaptureStatus),
+    /// To [`Request::ReadCapture`]; empty at the end.
+    Piece(Vec<u8>),
     /// This service may not ask this.
     Forbidden,
     /// It could not be done, in words.

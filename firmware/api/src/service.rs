@@ -28,7 +28,7 @@ pub enum Service {
     Checks,
     /// Administration pages and API.
     Web,
-    /// The log on disk.
+    /// The log on disk, and captures of packets.
     Log,
 }
 

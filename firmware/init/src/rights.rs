@@ -10,10 +10,11 @@ pub(crate) fn identity(service: Service) -> Identity {
     let capabilities = match service {
         Service::Net => CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE,
         Service::Proxy => CapabilitySet::NET_BIND_SERVICE | CapabilitySet::NET_ADMIN,
-        Service::Checks => CapabilitySet::NET_RAW,
+        // log captures packets for whoever looks for a fault.
+        Service::Checks | Service::Log => CapabilitySet::NET_RAW,
         // The operator may want the pages on port 443.
         Service::Web => CapabilitySet::NET_BIND_SERVICE,
-        Service::Init | Service::Control | Service::Update | Service::Log => CapabilitySet::empty(),
+        Service::Init | Service::Control | Service::Update => CapabilitySet::empty(),
     };
     Identity { uid: service.uid(), gid: SERVICES_GID, capabilities }
 }

@@ -1,8 +1,9 @@
-//! The log on disk.
+//! The log on disk, and captures of packets.
 //!
 //! ```text
 //! services → init (numbers them, keeps the last 2000) ─ lines ─► follow ─► Keeper ─► data/log/lines
 //! web ─ search ─► answer ──────────────────────────────────────────────────► Keeper
+//!       capture ─► answer ─► Captures ─ packets of an interface ─► data/log/capture.pcap
 //! ```
 //!
 //! A service of its own because PID 1 must never wait for a disk (`docs/decisions/013-log.md`). While it is away init
@@ -13,9 +14,11 @@
 
 #![forbid(unsafe_code)]
 
+mod captures;
 mod follow;
 mod keeper;
 
+use crate::captures::Captures;
 use crate::keeper::{Asked, Keeper};
 use anyhow::Context;
 use evener_api::Service;
@@ -55,9 +58,10 @@ pub fn run(dirs: Dirs) -> anyhow::Result<()> {
 pub async fn operate(dirs: Dirs, lifeline: &Lifeline) -> anyhow::Result<()> {
     let listener = Listener::bind(&dirs.run, Service::Log)?;
     let progress = lifeline.progress(PROGRESS_WITHIN);
-    let mut keeper = Keeper::open(&dirs.data.join(Service::Log.name())).await;
+    let own = dirs.data.join(Service::Log.name());
+    let (mut keeper, captures) = (Keeper::open(&own).await, Captures::new(&own));
     let (asked_in, mut asked) = mpsc::channel(16);
-    tokio::spawn(listener.serve(move |connection| answer(connection, asked_in.clone())));
+    tokio::spawn(listener.serve(move |connection| answer(connection, asked_in.clone(), captures.clone())));
     let mut lines = follow::lines(dirs.run.clone(), keeper.last_number());
     lifeline.ready().await;
     loop {
@@ -76,23 +80,46 @@ pub async fn operate(dirs: Dirs, lifeline: &Lifeline) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn answer(mut connection: Connection, asked: mpsc::Sender<Asked>) -> Result<(), IpcError> {
+async fn answer(
+    mut connection: Connection,
+    asked: mpsc::Sender<Asked>,
+    captures: Captures,
+) -> Result<(), IpcError> {
     let peer = connection.peer()?;
     while let Some(request) = connection.next_request::<Request>().await? {
         let reply = if peer.is(Service::Web) {
-            let Request::Search(search) = request;
-            let (answer, reply) = oneshot::channel();
-            if asked.send(Asked { search, answer }).await.is_err() {
-                return Ok(());
-            }
-            let Ok(reply) = reply.await else { return Ok(()) };
-            reply
+            carry_out(request, &asked, &captures).await
         } else {
             Reply::Forbidden
         };
         connection.answer(&reply).await?;
     }
     Ok(())
+}
+
+async fn carry_out(request: Request, asked: &mpsc::Sender<Asked>, captures: &Captures) -> Reply {
+    let own = captures.clone();
+    let outcome = match request {
+        Request::Search(search) => {
+            let (answer, reply) = oneshot::channel();
+            // Without a loop that answers the service is about to end.
+            let _ = asked.send(Asked { search, answer }).await;
+            return reply.await.unwrap_or_else(|_| Reply::Failed(String::from("log is stopping")));
+        }
+        Request::Capture => return Reply::Capture(captures.status()),
+        Request::StopCapture => return Reply::Capture(captures.stop()),
+        // Both wait for the disk.
+        Request::StartCapture(order) => {
+            tokio::task::spawn_blocking(move || own.start(order).map(Reply::Capture)).await
+        }
+        Request::ReadCapture(from) => {
+            tokio::task::spawn_blocking(move || own.read(from).map(Reply::Piece)).await
+        }
+    };
+    match outcome {
+        Ok(outcome) => outcome.unwrap_or_else(Reply::Failed),
+        Err(error) => Reply::Failed(error.to_string()),
+    }
 }
 
 #[cfg(test)]

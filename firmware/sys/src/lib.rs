@@ -4,6 +4,7 @@
 
 #![expect(unsafe_code, reason = "this crate is where the unsafe faces of the kernel are made safe")]
 
+pub mod capture;
 pub mod clock;
 pub mod console;
 pub mod device;

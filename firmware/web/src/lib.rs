@@ -19,6 +19,7 @@ mod api;
 mod app;
 mod assets;
 mod backup;
+mod captures;
 mod clock;
 mod door;
 mod exposition;

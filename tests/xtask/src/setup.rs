@@ -32,8 +32,9 @@ const FOR_IMAGE: [&str; 17] = [
 ];
 /// Booting it.
 const FOR_RUN: [&str; 3] = ["ovmf", "qemu-system-x86", "qemu-utils"];
-/// Testing it: a browser for the pages, `ip` for network namespaces, readers of disk formats that are not ours.
-const FOR_TEST: [&str; 7] = [
+/// Testing it: a browser for the pages, `ip` for network namespaces, readers of disk formats and of captures that are not
+/// ours.
+const FOR_TEST: [&str; 8] = [
     "7zip",
     "chromium",
     "chromium-driver",
@@ -41,6 +42,7 @@ const FOR_TEST: [&str; 7] = [
     "iproute2",
     "libvmdk-utils",
     "libxml2-utils",
+    "tshark",
 ];
 /// Measuring it beside others.
 const FOR_BENCH: [&str; 3] = ["haproxy", "nginx-light", "wrk"];

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 mod body;
 mod caller;
+mod debug;
 mod firmware;
 mod history;
 mod logs;
@@ -39,6 +40,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/v1/restore", restore)
         .route("/api/v1/logs", get(logs::show))
         .route("/api/v1/logs/text", get(logs::text))
+        .route("/api/v1/debug/capture", get(debug::show).post(debug::start).delete(debug::stop))
+        .route("/api/v1/debug/capture/file", get(debug::file))
         .route("/api/v1/metrics", get(metrics::show))
         .route("/api/v1/users/{user}/password", post(unit::password))
         .route("/api/v1/firmware", get(firmware::show).put(firmware::install))

@@ -63,7 +63,10 @@ async fn away(app: &App, visitor: &Visitor, form: &Form, reason: &str) -> Respon
 async fn whole(app: &App, visitor: &Visitor, form: &Form, found: &Markup) -> Response {
     let unit = super::look(app, visitor).await;
     let content = html! {
-        h1 { "System Log Files" }
+        div class="head" {
+            h1 { "System Log Files" }
+            div class="actions" { a class="button" href="/logs/debug" { "Debug Options" } }
+        }
         (filter(form))
         (found)
     };

@@ -1,6 +1,7 @@
 //! The pages: which address shows which, and what all of them have around them.
 
 mod backup;
+mod debug;
 pub(crate) mod fields;
 mod firmware;
 mod history;
@@ -65,6 +66,10 @@ pub(crate) fn routes() -> Router<App> {
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/logs", get(logs::show))
+        .route("/logs/debug", get(debug::show))
+        .route("/logs/debug/capture", post(debug::start))
+        .route("/logs/debug/capture/stop", post(debug::stop))
+        .route("/logs/debug/capture.pcap", get(debug::file))
         .route("/logs/download", get(logs::download))
         .route("/password", get(login::show_password).post(login::change_password))
         .route("/services", get(services::list))

@@ -1,5 +1,6 @@
 //! The service log, as far as the pages see it: finds what the test put there.
 
+use evener_api::capture::{CHUNK_BYTES, CaptureStatus};
 use evener_api::log::{Found, Level, Record, Reply, Request, Search};
 use evener_ipc::Connection;
 use std::sync::Mutex;
@@ -11,6 +12,10 @@ pub(crate) struct FakeLog {
     pub(crate) records: Mutex<Vec<Record>>,
     /// Every search.
     pub(crate) asked: Mutex<Vec<Search>>,
+    /// The capture.
+    pub(crate) capture: Mutex<CaptureStatus>,
+    /// Its file.
+    pub(crate) file: Mutex<Vec<u8>>,
 }
 
 impl FakeLog {
@@ -43,9 +48,40 @@ impl FakeLog {
         Found { records, next }
     }
 
+    fn reply(&self, request: Request) -> Reply {
+        let mut capture = self.capture.lock().unwrap();
+        match request {
+            Request::Search(search) => return Reply::Found(self.search(&search)),
+            Request::Capture => {}
+            Request::StartCapture(_) if capture.running => {
+                return Reply::Failed(String::from("a capture is running; stop it first"));
+            }
+            Request::StartCapture(order) => {
+                *capture = CaptureStatus {
+                    order: Some(order),
+                    running: true,
+                    began_unix_ms: 1_700_000_000_000,
+                    ..CaptureStatus::default()
+                };
+            }
+            Request::StopCapture => {
+                (capture.running, capture.ended) = (false, String::from("It was stopped."));
+            }
+            Request::ReadCapture(_) if capture.order.is_none() => {
+                return Reply::Failed(String::from("there is no capture"));
+            }
+            Request::ReadCapture(from) => {
+                let file = self.file.lock().unwrap();
+                let rest = &file[usize::try_from(from).unwrap().min(file.len())..];
+                return Reply::Piece(rest[..rest.len().min(CHUNK_BYTES)].to_vec());
+            }
+        }
+        Reply::Capture(capture.clone())
+    }
+
     pub(crate) async fn answer(&self, mut connection: Connection) {
-        while let Ok(Some(Request::Search(search))) = connection.receive::<Request>().await {
-            if connection.send(&Reply::Found(self.search(&search))).await.is_err() {
+        while let Ok(Some(request)) = connection.receive::<Request>().await {
+            if connection.send(&self.reply(request)).await.is_err() {
                 return;
             }
         }

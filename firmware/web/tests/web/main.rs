@@ -5,6 +5,7 @@
 
 mod api;
 mod backup;
+mod debug;
 mod fake;
 mod firmware_api;
 mod firmware_page;

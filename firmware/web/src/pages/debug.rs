@@ -1,0 +1,156 @@
+//! Debug Options, below System Log Files: captures of packets.
+
+use super::fields::{self, Field};
+use super::{icons, layout, text};
+use crate::app::App;
+use crate::captures::{self, Fault};
+use crate::form::Form;
+use crate::gate::{Operator, OperatorPosted, Visitor};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use evener_api::capture::{CaptureOrder, CaptureStatus, MOST_PACKETS, MOST_SECONDS};
+use evener_api::moment;
+use maud::{Markup, html};
+
+/// Address of the page.
+const PAGE: &str = "/logs/debug";
+
+/// `GET /logs/debug`.
+pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    let order = CaptureOrder::default();
+    let typed = [("most_packets", order.most_packets), ("most_seconds", order.most_seconds)];
+    let pairs = typed.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
+    page(&app, &visitor, &Form::typed(pairs.collect()), None, StatusCode::OK).await
+}
+
+/// `POST /logs/debug/capture`.
+pub(crate) async fn start(State(app): State<App>, posted: OperatorPosted) -> Response {
+    let OperatorPosted { visitor, mut form } = posted;
+    let Some(order) = captures::read(&mut form) else {
+        return page(&app, &visitor, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
+    };
+    match captures::start(&app, &visitor.user.name, order).await {
+        Ok(_) => Redirect::to(PAGE).into_response(),
+        Err(fault) => page(&app, &visitor, &form, Some(&words(&fault)), StatusCode::CONFLICT).await,
+    }
+}
+
+/// `POST /logs/debug/capture/stop`.
+pub(crate) async fn stop(State(app): State<App>, posted: OperatorPosted) -> Response {
+    match captures::stop(&app).await {
+        Ok(_) => Redirect::to(PAGE).into_response(),
+        Err(fault) => {
+            let form = Form::typed(Vec::new());
+            page(&app, &posted.visitor, &form, Some(&words(&fault)), StatusCode::SERVICE_UNAVAILABLE).await
+        }
+    }
+}
+
+/// `GET /logs/debug/capture.pcap`.
+pub(crate) async fn file(State(app): State<App>, Operator(_): Operator) -> Response {
+    match captures::file(&app).await {
+        Ok(file) => file,
+        Err(fault) => super::message(StatusCode::CONFLICT, "No file", &words(&fault)),
+    }
+}
+
+fn words(fault: &Fault) -> String {
+    match fault {
+        Fault::Refused(reason) => format!("Nothing was done: {reason}."),
+        Fault::Away => String::from("The service log does not answer. Try again in a moment."),
+    }
+}
+
+async fn page(
+    app: &App,
+    visitor: &Visitor,
+    form: &Form,
+    problem: Option<&str>,
+    code: StatusCode,
+) -> Response {
+    let (unit, status) = tokio::join!(super::look(app, visitor), captures::status(app));
+    let known = unit.net.iter().flat_map(|net| &net.interfaces).map(|interface| interface.name.0.clone());
+    let interfaces: Vec<String> = known.chain([String::from("lo")]).collect();
+    let all = [("", "All")].into_iter();
+    let options: Vec<(&str, &str)> =
+        all.chain(interfaces.iter().map(|name| (name.as_str(), name.as_str()))).collect();
+    let content = html! {
+        nav class="crumbs" aria-label="Where you are" {
+            a href="/logs" { "System Log Files" }
+            span aria-hidden="true" { "/" } span { "Debug Options" }
+        }
+        h1 { "Debug Options" }
+        (fields::summary(form, problem))
+        section class="card" aria-labelledby="h-capture" {
+            div class="head" { h2 id="h-capture" { "TCP dump" } }
+            div id="capture" data-live { (state(visitor, &status)) }
+        }
+        form class="settings" method="post" action="/logs/debug/capture" novalidate {
+            (layout::csrf(visitor))
+            fieldset class="card" {
+                legend { "New capture" }
+                div class="pair" {
+                    (fields::choose(form, Field::new("interface", "Interface", ""), &options))
+                    (fields::text(form, Field::new("address", "Address",
+                        "IPv4 or IPv6 address of sender or receiver. Empty: all.")))
+                    (fields::number(form, Field::new("port", "Port",
+                        "Of sender or receiver, in TCP, UDP and SCTP, 1 to 65535. Empty: all.")))
+                    (fields::number(form, Field::new("most_packets", "Packets at most",
+                        &format!("1 to {MOST_PACKETS}. Default 10000."))))
+                    (fields::number(form, Field::new("most_seconds", "Time at most",
+                        &format!("1 to {MOST_SECONDS} s. Default 10.")).counted("s")))
+                }
+                p class="hint" {
+                    "The capture ends by itself at the first of these limits, or at 64 MiB. It replaces the last one. It may hold "
+                    "passwords and other people's data: the unit deletes it when the service that keeps it starts anew."
+                }
+            }
+            div class="actions" { button class="primary" type="submit" { "Start the capture" } }
+        }
+    };
+    (code, super::page(layout::page(layout::Tab::Logs, "Debug Options", visitor, &unit, &content)))
+        .into_response()
+}
+
+fn state(visitor: &Visitor, status: &Result<CaptureStatus, Fault>) -> Markup {
+    let status = match status {
+        Ok(status) => status,
+        Err(fault) => {
+            return html! { p class="muted" { (icons::icon(icons::WARNING)) " " (words(fault)) } };
+        }
+    };
+    let Some(order) = &status.order else { return html! { p class="muted" { "There is no capture." } } };
+    let facts = [
+        ("Begun", format!("{} UTC", moment(status.began_unix_ms / 1000))),
+        ("Of", asked(order)),
+        ("Packets", text::grouped(status.packets)),
+        ("File", text::mebibytes(status.bytes)),
+        ("Missed", text::grouped(status.lost)),
+        ("State", if status.running { String::from("Running") } else { status.ended.clone() }),
+    ];
+    html! {
+        dl class="facts" { @for (name, value) in &facts { dt { (name) } dd { (value) } } }
+        div class="actions under" {
+            @if status.running {
+                form method="post" action="/logs/debug/capture/stop" {
+                    (layout::csrf(visitor))
+                    button type="submit" { "Stop" }
+                }
+                a class="button" href=(PAGE) { "Look again" }
+            } @else {
+                a class="button primary" href="/logs/debug/capture.pcap" { "Download" }
+            }
+        }
+    }
+}
+
+fn asked(order: &CaptureOrder) -> String {
+    let mut parts = vec![match &order.interface {
+        Some(name) => name.clone(),
+        None => String::from("all interfaces"),
+    }];
+    parts.extend(order.address.map(|address| format!("address {address}")));
+    parts.extend(order.port.map(|port| format!("port {port}")));
+    parts.join(", ")
+}
