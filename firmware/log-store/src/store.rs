@@ -180,8 +180,8 @@ impl<F: Folder> LogStore<F> {
         self.last.filter(|(last_boot, _)| *last_boot == boot).map_or(0, |(_, number)| number)
     }
 
-    /// Adds a record. It waits in memory; see [`due`](Self::due).
-    pub fn add(&mut self, new: NewRecord, now_ms: u64) {
+    /// Adds a record, and gives it with its place in the log. It waits in memory; see [`due`](Self::due).
+    pub fn add(&mut self, new: NewRecord, now_ms: u64) -> Record {
         let NewRecord { unix_ms, since_boot_ms, boot, number, service, level, text } = new;
         let record = Record {
             seq: self.next_seq,
@@ -194,7 +194,7 @@ impl<F: Folder> LogStore<F> {
         };
         self.next_seq = self.next_seq.saturating_add(1);
         self.last = Some((boot, number));
-        let numbered = Numbered { record, number };
+        let numbered = Numbered { record: record.clone(), number };
         let bytes = encode(&numbered).len();
         self.waiting.push_back((numbered, bytes));
         self.waiting_bytes += bytes;
@@ -211,6 +211,7 @@ impl<F: Folder> LogStore<F> {
         };
         let due_ms = now_ms.saturating_add(wait_ms);
         self.due_ms = Some(self.due_ms.map_or(due_ms, |earlier| earlier.min(due_ms)));
+        record
     }
 
     /// When [`write`](Self::write) is to be called; `None` while nothing waits.

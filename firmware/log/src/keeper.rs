@@ -1,7 +1,7 @@
 //! The store, with the clock and the thread that it needs.
 
 use evener_api::Service;
-use evener_api::log::{Level, Lines, Reply, Search};
+use evener_api::log::{Level, Line, Lines, Record, Reply, Search};
 use evener_log_store::{Directory, Limits, LogStore, LogStoreError, NewRecord};
 use std::error::Error;
 use std::fmt::Write;
@@ -60,35 +60,29 @@ impl Keeper {
         self.store.as_ref().map_or(0, |store| store.last_number(self.boot))
     }
 
-    /// Takes lines in; they wait in memory.
-    pub(crate) fn take(&mut self, Lines { lost, lines }: Lines) {
+    /// Takes lines in, and gives them as records; they wait in memory.
+    pub(crate) fn take(&mut self, Lines { lost, lines }: Lines) -> Vec<Record> {
+        let gap = lines.first().filter(|_| lost > 0).map(|first| Line {
+            number: first.number.saturating_sub(1),
+            service: Service::Log,
+            level: Level::Warning,
+            text: format!("{lost} lines before this one came faster than they could be kept, and are lost"),
+            ..first.clone()
+        });
+        gap.into_iter().chain(lines).map(|line| self.add(line)).collect()
+    }
+
+    fn add(&mut self, line: Line) -> Record {
         let (now_ms, boot) = (self.now_ms(), self.boot);
-        let Some(store) = &mut self.store else { return };
-        if let (Some(first), 1..) = (lines.first(), lost) {
-            let gap = NewRecord {
-                unix_ms: first.unix_ms,
-                since_boot_ms: first.since_boot_ms,
-                boot,
-                number: first.number.saturating_sub(1),
-                service: Service::Log.name().to_owned(),
-                level: Level::Warning,
-                text: format!(
-                    "{lost} lines before this one came faster than they could be kept, and are lost"
-                ),
-            };
-            store.add(gap, now_ms);
-        }
-        for line in lines {
-            let record = NewRecord {
-                unix_ms: line.unix_ms,
-                since_boot_ms: line.since_boot_ms,
-                boot,
-                number: line.number,
-                service: line.service.name().to_owned(),
-                level: line.level,
-                text: line.text,
-            };
-            store.add(record, now_ms);
+        let Line { number, unix_ms, since_boot_ms, service, level, text } = line;
+        let service = service.name().to_owned();
+        match &mut self.store {
+            Some(store) => {
+                let new = NewRecord { unix_ms, since_boot_ms, boot, number, service, level, text };
+                store.add(new, now_ms)
+            }
+            // What cannot be kept can still be sent.
+            None => Record { seq: number, unix_ms, since_boot_ms, boot, service, level, text },
         }
     }
 

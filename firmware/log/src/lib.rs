@@ -1,7 +1,8 @@
-//! The log on disk, and captures of packets.
+//! The log on disk, its way to syslog servers, and captures of packets.
 //!
 //! ```text
 //! services → init (numbers them, keeps the last 2000) ─ lines ─► follow ─► Keeper ─► data/log/lines
+//!                                                            └─► Senders ─► syslog servers
 //! web ─ search ─► answer ──────────────────────────────────────────────────► Keeper
 //!       capture ─► answer ─► Captures ─ packets of an interface ─► data/log/capture.pcap
 //! ```
@@ -22,9 +23,11 @@ use crate::captures::Captures;
 use crate::keeper::{Asked, Keeper};
 use anyhow::Context;
 use evener_api::Service;
-use evener_api::log::{Reply, Request};
-use evener_ipc::{Connection, IpcError, Lifeline, Listener};
+use evener_api::control::{self, Snapshot};
+use evener_api::log::{Lines, Reply, Request};
+use evener_ipc::{Connection, IpcError, Lifeline, Listener, subscribe};
 use evener_observe::Dirs;
+use evener_syslog_send::{Senders, Settings};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,6 +35,8 @@ use tokio::sync::{mpsc, oneshot};
 const PROGRESS_WITHIN: Duration = Duration::from_secs(60);
 /// How often the loop leaves a mark when nothing happens.
 const MARK_EVERY: Duration = Duration::from_secs(15);
+/// How long, once told to stop, syslog servers have to take what waits for them.
+const SENT_WITHIN: Duration = Duration::from_secs(1);
 /// How long, once told to stop, the last lines of the others are waited for.
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(200);
 
@@ -63,21 +68,41 @@ pub async fn operate(dirs: Dirs, lifeline: &Lifeline) -> anyhow::Result<()> {
     let (asked_in, mut asked) = mpsc::channel(16);
     tokio::spawn(listener.serve(move |connection| answer(connection, asked_in.clone(), captures.clone())));
     let mut lines = follow::lines(dirs.run.clone(), keeper.last_number());
+    let mut snapshots = subscribe(dirs.run, Service::Control, control::Request::Subscribe);
+    let mut senders = Senders::default();
     lifeline.ready().await;
     loop {
         progress.mark();
         tokio::select! {
-            Some(lines) = lines.recv() => keeper.take(lines),
+            Some(lines) = lines.recv() => take(&mut keeper, &senders, lines),
+            Ok(()) = snapshots.changed() => {
+                if let Some(snapshot) = snapshots.borrow_and_update().as_deref() {
+                    senders.set(settings(snapshot));
+                }
+            }
             Some(asked) = asked.recv() => keeper.answer(asked).await,
             () = tokio::time::sleep(keeper.due_in().min(MARK_EVERY)) => keeper.write_if_due().await,
             () = lifeline.stopped() => break,
         }
     }
     while let Ok(Some(last)) = tokio::time::timeout(LAST_LINES_WITHIN, lines.recv()).await {
-        keeper.take(last);
+        take(&mut keeper, &senders, last);
     }
     keeper.write().await;
+    // A server that is away has its gap.
+    let _ = tokio::time::timeout(SENT_WITHIN, senders.drained()).await;
     Ok(())
+}
+
+fn take(keeper: &mut Keeper, senders: &Senders, lines: Lines) {
+    for record in keeper.take(lines) {
+        senders.push(&record);
+    }
+}
+
+/// What the senders go by. The settings of this version name no syslog server yet.
+fn settings(snapshot: &Snapshot) -> Settings {
+    Settings { hostname: snapshot.config.unit.hostname.clone(), targets: Vec::new() }
 }
 
 async fn answer(

@@ -68,6 +68,8 @@ async fn log_until<T>(dirs: &Dirs, done: impl Future<Output = T>) -> T {
 async fn search(dirs: &Dirs, search: Search) -> Option<Found> {
     match evener_ipc::call(&dirs.run, Service::Log, &Request::Search(search)).await.ok()? {
         Reply::Found(found) => Some(found),
+        // The life before this one, whose socket is still there for a moment.
+        Reply::Failed(reason) if reason == "log is stopping" => None,
         other => panic!("{other:?}"),
     }
 }
