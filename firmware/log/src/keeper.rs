@@ -5,6 +5,8 @@ use evener_api::log::{Level, Line, Lines, Record, Reply, Search};
 use evener_log_store::{Directory, Limits, LogStore, LogStoreError, NewRecord};
 use std::error::Error;
 use std::fmt::Write;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -34,9 +36,11 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Opens the log below this folder.
     pub(crate) async fn open(own: &Path) -> Self {
-        let path = own.join(FOLDER);
+        let own = own.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
-            let directory = Directory::create(&path).map_err(LogStoreError::List)?;
+            // Init makes the service's own folder; outside the appliance nobody does.
+            DirBuilder::new().recursive(true).mode(0o700).create(&own).map_err(LogStoreError::List)?;
+            let directory = Directory::create(&own.join(FOLDER)).map_err(LogStoreError::List)?;
             LogStore::open(directory, Limits::default())
         });
         let store = match opened.await {
