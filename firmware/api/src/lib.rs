@@ -10,6 +10,7 @@
 pub mod capture;
 pub mod checks;
 pub mod control;
+pub mod diagnose;
 pub mod frame;
 pub mod init;
 pub mod lifeline;

@@ -5,6 +5,7 @@
 
 use crate::Service;
 use crate::capture::{CaptureOrder, CaptureStatus};
+use crate::diagnose::Question;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,8 @@ pub enum Request {
     StopCapture,
     /// A piece of the file of the last capture, from this byte on. Answered by [`Reply::Piece`].
     ReadCapture(u64),
+    /// Look for a fault in the network. Answered by [`Reply::Lines`], or [`Reply::Failed`] when it could not be tried.
+    Diagnose(Question),
 }
 
 /// Log's answers.
@@ -136,6 +139,8 @@ pub enum Reply {
     Capture(CaptureStatus),
     /// To [`Request::ReadCapture`]; empty at the end.
     Piece(Vec<u8>),
+    /// To [`Request::Diagnose`], in words.
+    Lines(Vec<String>),
     /// This service may not ask this.
     Forbidden,
     /// It could not be done, in words.

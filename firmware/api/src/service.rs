@@ -28,7 +28,7 @@ pub enum Service {
     Checks,
     /// Administration pages and API.
     Web,
-    /// The log on disk, and captures of packets.
+    /// The log on disk, captures of packets, ping and its like.
     Log,
 }
 

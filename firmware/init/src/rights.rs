@@ -10,7 +10,7 @@ pub(crate) fn identity(service: Service) -> Identity {
     let capabilities = match service {
         Service::Net => CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE,
         Service::Proxy => CapabilitySet::NET_BIND_SERVICE | CapabilitySet::NET_ADMIN,
-        // log captures packets for whoever looks for a fault.
+        // log captures packets and pings for whoever looks for a fault.
         Service::Checks | Service::Log => CapabilitySet::NET_RAW,
         // The operator may want the pages on port 443.
         Service::Web => CapabilitySet::NET_BIND_SERVICE,

@@ -60,8 +60,8 @@ impl Captures {
         if status.running {
             return Err(String::from("a capture is running; stop it first"));
         }
-        let free =
-            free_bytes(&self.0.folder).map_err(|error| format!("there is no place for it: {error}"))?;
+        let free = evener_sys::free_bytes(&self.0.folder)
+            .map_err(|error| format!("there is no place for it: {error}"))?;
         let room = free.saturating_sub(LEFT_FREE);
         if room < evener_api::capture::LEAST_BYTES {
             return Err(String::from("the data partition has no room for it"));
@@ -194,11 +194,6 @@ fn words(enough: Enough) -> &'static str {
         Enough::Bytes => "The file is as large as it may be.",
         Enough::Time => "Its time is over.",
     }
-}
-
-fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let about = rustix::fs::statvfs(folder)?;
-    Ok(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
 #[cfg(test)]

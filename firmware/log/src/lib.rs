@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod diagnose;
 mod follow;
 mod keeper;
 
@@ -28,6 +29,7 @@ use evener_api::log::{Lines, Reply, Request};
 use evener_ipc::{Connection, IpcError, Lifeline, Listener, subscribe};
 use evener_observe::Dirs;
 use evener_syslog_send::{Senders, Settings};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -66,7 +68,11 @@ pub async fn operate(dirs: Dirs, lifeline: &Lifeline) -> anyhow::Result<()> {
     let own = dirs.data.join(Service::Log.name());
     let (mut keeper, captures) = (Keeper::open(&own).await, Captures::new(&own));
     let (asked_in, mut asked) = mpsc::channel(16);
-    tokio::spawn(listener.serve(move |connection| answer(connection, asked_in.clone(), captures.clone())));
+    let run = dirs.run.clone();
+    tokio::spawn(listener.serve(move |connection| {
+        let way = Way { asked: asked_in.clone(), captures: captures.clone(), run: run.clone() };
+        answer(connection, way)
+    }));
     let mut lines = follow::lines(dirs.run.clone(), keeper.last_number());
     let mut snapshots = subscribe(dirs.run, Service::Control, control::Request::Subscribe);
     let mut senders = Senders::default();
@@ -105,34 +111,37 @@ fn settings(snapshot: &Snapshot) -> Settings {
     Settings { hostname: snapshot.config.unit.hostname.clone(), targets: Vec::new() }
 }
 
-async fn answer(
-    mut connection: Connection,
+/// The way to whoever can answer.
+#[derive(Clone, Debug)]
+struct Way {
     asked: mpsc::Sender<Asked>,
     captures: Captures,
-) -> Result<(), IpcError> {
+    run: PathBuf,
+}
+
+async fn answer(mut connection: Connection, way: Way) -> Result<(), IpcError> {
     let peer = connection.peer()?;
     while let Some(request) = connection.next_request::<Request>().await? {
-        let reply = if peer.is(Service::Web) {
-            carry_out(request, &asked, &captures).await
-        } else {
-            Reply::Forbidden
-        };
+        let reply = if peer.is(Service::Web) { carry_out(request, &way).await } else { Reply::Forbidden };
         connection.answer(&reply).await?;
     }
     Ok(())
 }
 
-async fn carry_out(request: Request, asked: &mpsc::Sender<Asked>, captures: &Captures) -> Reply {
-    let own = captures.clone();
+async fn carry_out(request: Request, way: &Way) -> Reply {
+    let own = way.captures.clone();
     let outcome = match request {
         Request::Search(search) => {
             let (answer, reply) = oneshot::channel();
             // Without a loop that answers the service is about to end.
-            let _ = asked.send(Asked { search, answer }).await;
+            let _ = way.asked.send(Asked { search, answer }).await;
             return reply.await.unwrap_or_else(|_| Reply::Failed(String::from("log is stopping")));
         }
-        Request::Capture => return Reply::Capture(captures.status()),
-        Request::StopCapture => return Reply::Capture(captures.stop()),
+        Request::Capture => return Reply::Capture(own.status()),
+        Request::StopCapture => return Reply::Capture(own.stop()),
+        Request::Diagnose(question) => {
+            return diagnose::answer(&way.run, question).await.map_or_else(Reply::Failed, Reply::Lines);
+        }
         // Both wait for the disk.
         Request::StartCapture(order) => {
             tokio::task::spawn_blocking(move || own.start(order).map(Reply::Capture)).await

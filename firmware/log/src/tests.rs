@@ -3,6 +3,8 @@
 use super::*;
 use evener_api::init;
 use evener_api::log::{Found, Level, Line, Lines, Search};
+use evener_syslog::Facility;
+use evener_syslog_send::{Target, Transport};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
@@ -145,4 +147,33 @@ async fn a_disk_that_takes_nothing_costs_the_log_and_not_the_service() {
     })
     .await;
     assert!(matches!(&reply, Reply::Failed(reason) if reason.contains("could not be opened")), "{reply:?}");
+}
+
+#[tokio::test]
+async fn what_is_kept_is_sent_to_syslog_servers_too_and_with_a_broken_disk_as_well() {
+    let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let target = Target {
+        address: server.local_addr().unwrap(),
+        transport: Transport::Udp,
+        level: Level::Info,
+        facility: Facility::DAEMON,
+    };
+    let mut senders = Senders::default();
+    senders.set(Settings { hostname: String::from("lb-1"), targets: vec![target] });
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("broken"), "in the way").unwrap();
+    for folder in ["whole", "broken"] {
+        let mut keeper = Keeper::open(&root.path().join(folder)).await;
+        let init = Init::default();
+        init.say(7, Service::Net, Level::Info, folder);
+        take(&mut keeper, &senders, Lines { lost: 0, lines: init.lines.lock().unwrap().clone() });
+        let mut buffer = [0; 500];
+        let received = tokio::time::timeout(Duration::from_secs(20), server.recv(&mut buffer));
+        let length = received.await.expect("it is sent").unwrap();
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(
+            text.starts_with("<30>1 ") && text.contains(" lb-1 net - - ") && text.ends_with(folder),
+            "{text}"
+        );
+    }
 }

@@ -9,6 +9,8 @@ pub mod clock;
 pub mod console;
 pub mod device;
 pub mod disk;
+pub mod echo;
+mod free;
 mod inherited;
 pub mod mount;
 mod name;
@@ -21,6 +23,7 @@ mod regular;
 pub mod resize;
 pub mod watchdog;
 
+pub use free::free_bytes;
 pub use inherited::inherited_descriptor;
 pub use name::set_host_name;
 pub use random::{random_u64, wait_for_randomness};

@@ -21,6 +21,7 @@ mod assets;
 mod backup;
 mod captures;
 mod clock;
+mod diagnose;
 mod door;
 mod exposition;
 mod firmware;

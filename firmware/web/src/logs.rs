@@ -80,7 +80,9 @@ pub(crate) async fn search(app: &App, search: Search) -> Result<Found, String> {
     match evener_ipc::call(app.run(), Service::Log, &Request::Search(search)).await {
         Ok(Reply::Found(found)) => Ok(found),
         Ok(Reply::Failed(reason)) => Err(reason),
-        Ok(Reply::Forbidden | Reply::Capture(_) | Reply::Piece(_)) => Err(String::from("log refused it")),
+        Ok(Reply::Forbidden | Reply::Capture(_) | Reply::Piece(_) | Reply::Lines(_)) => {
+            Err(String::from("log refused it"))
+        }
         Err(error) => {
             tracing::warn!(%error, "log does not answer");
             Err(String::from("log does not answer"))

@@ -1,17 +1,20 @@
-//! Looking for a fault: captures of packets.
+//! Looking for a fault: captures of packets, ping and its like.
 
 use super::body::JsonBody;
 use super::caller::Caller;
 use super::problem::{self, Answer};
 use crate::app::App;
 use crate::captures::{self, Fault};
+use crate::diagnose::{self, Ask, Lookup, Ping, Trace};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use evener_api::capture::{CaptureOrder, CaptureStatus};
+use evener_api::diagnose::Question;
 use evener_api::timestamp;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// A capture as the API shows it.
 #[derive(Debug, Serialize)]
@@ -69,6 +72,54 @@ pub(crate) async fn stop(State(app): State<App>, _: Caller) -> Result<Json<Captu
 /// `GET /api/v1/debug/capture/file`.
 pub(crate) async fn file(State(app): State<App>, _: Caller) -> Result<Response, Answer> {
     captures::file(&app).await.map_err(not_done)
+}
+
+/// What was found out, in words.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lines {
+    lines: Vec<String>,
+}
+
+/// `POST /api/v1/debug/ping`.
+pub(crate) async fn ping(app: State<App>, caller: Caller, body: JsonBody) -> Result<Json<Lines>, Answer> {
+    posed::<Ping>(&app, &caller, &body).await
+}
+
+/// `POST /api/v1/debug/traceroute`.
+pub(crate) async fn traceroute(
+    app: State<App>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Json<Lines>, Answer> {
+    posed::<Trace>(&app, &caller, &body).await
+}
+
+/// `POST /api/v1/debug/lookup`.
+pub(crate) async fn lookup(app: State<App>, caller: Caller, body: JsonBody) -> Result<Json<Lines>, Answer> {
+    posed::<Lookup>(&app, &caller, &body).await
+}
+
+/// `GET /api/v1/debug/routes`.
+pub(crate) async fn routes(app: State<App>, caller: Caller) -> Result<Json<Lines>, Answer> {
+    found(&app, &caller, Question::Routes).await
+}
+
+/// `GET /api/v1/debug/neighbours`.
+pub(crate) async fn neighbours(app: State<App>, caller: Caller) -> Result<Json<Lines>, Answer> {
+    found(&app, &caller, Question::Neighbours).await
+}
+
+async fn posed<A: Ask + DeserializeOwned>(
+    app: &App,
+    caller: &Caller,
+    body: &JsonBody,
+) -> Result<Json<Lines>, Answer> {
+    let question = body.read::<A>()?.question().map_err(problem::invalid_parameters)?;
+    found(app, caller, question).await
+}
+
+async fn found(app: &App, caller: &Caller, question: Question) -> Result<Json<Lines>, Answer> {
+    diagnose::ask(app, &caller.user.name, question).await.map(|lines| Json(Lines { lines })).map_err(not_done)
 }
 
 fn not_done(fault: Fault) -> Answer {

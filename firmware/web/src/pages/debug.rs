@@ -1,15 +1,17 @@
-//! Debug Options, below System Log Files: captures of packets.
+//! Debug Options, below System Log Files: captures of packets, ping and its like.
 
 use super::fields::{self, Field};
 use super::{icons, layout, text};
 use crate::app::App;
 use crate::captures::{self, Fault};
+use crate::diagnose;
 use crate::form::Form;
 use crate::gate::{Operator, OperatorPosted, Visitor};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use evener_api::capture::{CaptureOrder, CaptureStatus, MOST_PACKETS, MOST_SECONDS};
+use evener_api::diagnose::RecordKind;
 use evener_api::moment;
 use maud::{Markup, html};
 
@@ -18,21 +20,51 @@ const PAGE: &str = "/logs/debug";
 
 /// `GET /logs/debug`.
 pub(crate) async fn show(State(app): State<App>, Operator(visitor): Operator) -> Response {
+    page(&app, &visitor, &empty(Vec::new()), Found::Nothing, StatusCode::OK).await
+}
+
+/// A form as it is at first, with these inputs already typed.
+fn empty(mut typed: Vec<(String, String)>) -> Form {
     let order = CaptureOrder::default();
-    let typed = [("most_packets", order.most_packets), ("most_seconds", order.most_seconds)];
-    let pairs = typed.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
-    page(&app, &visitor, &Form::typed(pairs.collect()), None, StatusCode::OK).await
+    for (name, value) in [("most_packets", order.most_packets), ("most_seconds", order.most_seconds)] {
+        typed.push((name.to_owned(), value.to_string()));
+    }
+    Form::typed(typed)
+}
+
+/// `POST /logs/debug/network`.
+pub(crate) async fn network(State(app): State<App>, posted: OperatorPosted) -> Response {
+    let OperatorPosted { visitor, form } = posted;
+    let inputs = ["tool", "target", "name", "type", "server"];
+    let mut form = empty(inputs.map(|name| (name.to_owned(), form.value(name).to_owned())).to_vec());
+    let Some(question) = diagnose::read(&mut form) else {
+        return page(&app, &visitor, &form, Found::Nothing, StatusCode::UNPROCESSABLE_ENTITY).await;
+    };
+    match diagnose::ask(&app, &visitor.user.name, question).await {
+        Ok(lines) => page(&app, &visitor, &form, Found::Lines(&lines), StatusCode::OK).await,
+        Err(fault) => page(&app, &visitor, &form, Found::Problem(&words(&fault)), StatusCode::CONFLICT).await,
+    }
+}
+
+/// What a request came to.
+#[derive(Clone, Copy, Debug)]
+enum Found<'a> {
+    Nothing,
+    /// What was found out about the network.
+    Lines(&'a [String]),
+    /// Why it was not done.
+    Problem(&'a str),
 }
 
 /// `POST /logs/debug/capture`.
 pub(crate) async fn start(State(app): State<App>, posted: OperatorPosted) -> Response {
     let OperatorPosted { visitor, mut form } = posted;
     let Some(order) = captures::read(&mut form) else {
-        return page(&app, &visitor, &form, None, StatusCode::UNPROCESSABLE_ENTITY).await;
+        return page(&app, &visitor, &form, Found::Nothing, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     match captures::start(&app, &visitor.user.name, order).await {
         Ok(_) => Redirect::to(PAGE).into_response(),
-        Err(fault) => page(&app, &visitor, &form, Some(&words(&fault)), StatusCode::CONFLICT).await,
+        Err(fault) => page(&app, &visitor, &form, Found::Problem(&words(&fault)), StatusCode::CONFLICT).await,
     }
 }
 
@@ -41,8 +73,15 @@ pub(crate) async fn stop(State(app): State<App>, posted: OperatorPosted) -> Resp
     match captures::stop(&app).await {
         Ok(_) => Redirect::to(PAGE).into_response(),
         Err(fault) => {
-            let form = Form::typed(Vec::new());
-            page(&app, &posted.visitor, &form, Some(&words(&fault)), StatusCode::SERVICE_UNAVAILABLE).await
+            let form = empty(Vec::new());
+            page(
+                &app,
+                &posted.visitor,
+                &form,
+                Found::Problem(&words(&fault)),
+                StatusCode::SERVICE_UNAVAILABLE,
+            )
+            .await
         }
     }
 }
@@ -66,9 +105,10 @@ async fn page(
     app: &App,
     visitor: &Visitor,
     form: &Form,
-    problem: Option<&str>,
+    found: Found<'_>,
     code: StatusCode,
 ) -> Response {
+    let problem = if let Found::Problem(words) = found { Some(words) } else { None };
     let (unit, status) = tokio::join!(super::look(app, visitor), captures::status(app));
     let known = unit.net.iter().flat_map(|net| &net.interfaces).map(|interface| interface.name.0.clone());
     let interfaces: Vec<String> = known.chain([String::from("lo")]).collect();
@@ -108,9 +148,50 @@ async fn page(
             }
             div class="actions" { button class="primary" type="submit" { "Start the capture" } }
         }
+        (tools(visitor, form, found))
     };
     (code, super::page(layout::page(layout::Tab::Logs, "Debug Options", visitor, &unit, &content)))
         .into_response()
+}
+
+fn tools(visitor: &Visitor, form: &Form, found: Found<'_>) -> Markup {
+    let kinds = RecordKind::ALL.map(|(_, word)| (word, word));
+    html! {
+        @if let Found::Lines(lines) = found {
+            section class="card" aria-labelledby="h-found" {
+                div class="head" { h2 id="h-found" { "Found" } }
+                p class="lines mono" role="status" {
+                    @if lines.is_empty() { "Nothing." } @else { (lines.join("\n")) }
+                }
+            }
+        }
+        form class="settings" method="post" action="/logs/debug/network" novalidate {
+            (layout::csrf(visitor))
+            fieldset class="card" {
+                legend { "Network" }
+                (fields::text(form, Field::new("target", "Address",
+                    "IPv4 or IPv6. Many hosts and gateways never answer a ping; that alone is no fault.")))
+                div class="actions" {
+                    button type="submit" name="tool" value="ping" { "Ping" }
+                    button type="submit" name="tool" value="traceroute" { "Traceroute" }
+                    button type="submit" name="tool" value="routes" { "Routes" }
+                    button type="submit" name="tool" value="neighbours" { "Neighbours" }
+                }
+            }
+        }
+        form class="settings" method="post" action="/logs/debug/network" novalidate {
+            (layout::csrf(visitor))
+            fieldset class="card" {
+                legend { "DNS" }
+                div class="pair" {
+                    (fields::text(form, Field::new("name", "Name", "Or an address, for PTR.")))
+                    (fields::choose(form, Field::new("type", "Type", ""), &kinds))
+                    (fields::text(form, Field::new("server", "Server", "Empty: the unit's own name servers.")))
+                }
+                div class="actions" { button type="submit" name="tool" value="lookup" { "Look up" } }
+            }
+        }
+    }
 }
 
 fn state(visitor: &Visitor, status: &Result<CaptureStatus, Fault>) -> Markup {

@@ -67,6 +67,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/logout", post(login::leave))
         .route("/logs", get(logs::show))
         .route("/logs/debug", get(debug::show))
+        .route("/logs/debug/network", post(debug::network))
         .route("/logs/debug/capture", post(debug::start))
         .route("/logs/debug/capture/stop", post(debug::stop))
         .route("/logs/debug/capture.pcap", get(debug::file))

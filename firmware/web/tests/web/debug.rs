@@ -4,6 +4,7 @@ use crate::support::Unit;
 use axum::http::{Method, StatusCode};
 use evener_api::Service;
 use evener_api::capture::CaptureStatus;
+use evener_api::diagnose::{Question, RecordKind};
 use serde_json::json;
 
 #[tokio::test]
@@ -98,4 +99,76 @@ async fn the_api_does_the_same() {
     assert_eq!(unit.api(Method::GET, "/api/v1/debug/capture/file", None).await.status, StatusCode::CONFLICT);
     unit.kill(Service::Log);
     assert_eq!(unit.api(Method::GET, CAPTURE, None).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_page_asks_the_network_and_shows_what_it_says() {
+    let unit = Unit::with_shop().await;
+    let browser = unit.log_in().await;
+    *unit.fake.log.lines.lock().unwrap() = vec![String::from("1: no answer"), String::from("<b>two</b>")];
+    let gateway = "192.0.2.1".parse().unwrap();
+    for (fields, question) in [
+        (vec![("tool", "ping"), ("target", " 192.0.2.1")], Question::Ping(gateway, 5)),
+        (vec![("tool", "traceroute"), ("target", "192.0.2.1")], Question::Trace(gateway)),
+        (vec![("tool", "routes"), ("target", "")], Question::Routes),
+        (vec![("tool", "neighbours")], Question::Neighbours),
+        (
+            vec![("tool", "lookup"), ("name", "shop.example"), ("type", "AAAA"), ("server", "")],
+            Question::Lookup(String::from("shop.example"), RecordKind::Aaaa, None),
+        ),
+        (
+            vec![("tool", "lookup"), ("name", "192.0.2.7"), ("type", "PTR"), ("server", "192.0.2.1")],
+            Question::Lookup(String::from("192.0.2.7"), RecordKind::Ptr, Some(gateway)),
+        ),
+    ] {
+        let page = unit.post("/logs/debug/network", &fields, &browser).await;
+        assert_eq!(page.status, StatusCode::OK, "{fields:?}: {}", page.text);
+        assert!(page.has("1: no answer\n&lt;b&gt;two&lt;/b&gt;"), "{}", page.text);
+        assert_eq!(unit.fake.log.questions.lock().unwrap().pop(), Some(question));
+    }
+    for (fields, words) in [
+        (vec![("tool", "ping"), ("target", "gateway")], "Not an address"),
+        (vec![("tool", "lookup"), ("name", "")], "A name has 1 to 255 bytes"),
+        (vec![("tool", "lookup"), ("name", "x"), ("server", "dns")], "Not an address"),
+    ] {
+        let page = unit.post("/logs/debug/network", &fields, &browser).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
+        assert!(page.has(words), "{}", page.text);
+    }
+    assert!(unit.fake.log.questions.lock().unwrap().is_empty(), "nobody was asked");
+}
+
+#[tokio::test]
+async fn programs_ask_the_network_too() {
+    let mut unit = Unit::with_shop().await;
+    *unit.fake.log.lines.lock().unwrap() = vec![String::from("a line")];
+    for (address, body) in [
+        ("/api/v1/debug/ping", json!({"address": "2001:db8::1", "count": 20})),
+        ("/api/v1/debug/traceroute", json!({"address": "192.0.2.1"})),
+        ("/api/v1/debug/lookup", json!({"name": "shop.example", "type": "MX"})),
+    ] {
+        let answer = unit.api(Method::POST, address, Some(body)).await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (StatusCode::OK, json!({"lines": ["a line"]})),
+            "{address}"
+        );
+    }
+    for address in ["/api/v1/debug/routes", "/api/v1/debug/neighbours"] {
+        assert_eq!(unit.api(Method::GET, address, None).await.json(), json!({"lines": ["a line"]}));
+    }
+    assert_eq!(unit.fake.log.questions.lock().unwrap().len(), 5);
+    for (address, body, word) in [
+        ("/api/v1/debug/ping", json!({"address": "192.0.2.1", "count": 21}), "count"),
+        ("/api/v1/debug/ping", json!({"address": "gateway"}), "address"),
+        ("/api/v1/debug/lookup", json!({"name": "x", "type": "ANY"}), "type"),
+        ("/api/v1/debug/lookup", json!({"name": ""}), "name"),
+    ] {
+        let refused = unit.api(Method::POST, address, Some(body)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+        assert!(refused.has(word), "{}", refused.text);
+    }
+    unit.kill(Service::Log);
+    let away = unit.api(Method::GET, "/api/v1/debug/routes", None).await;
+    assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -1,6 +1,7 @@
 //! The service log, as far as the pages see it: finds what the test put there.
 
 use evener_api::capture::{CHUNK_BYTES, CaptureStatus};
+use evener_api::diagnose::Question;
 use evener_api::log::{Found, Level, Record, Reply, Request, Search};
 use evener_ipc::Connection;
 use std::sync::Mutex;
@@ -16,6 +17,10 @@ pub(crate) struct FakeLog {
     pub(crate) capture: Mutex<CaptureStatus>,
     /// Its file.
     pub(crate) file: Mutex<Vec<u8>>,
+    /// What was asked of the network.
+    pub(crate) questions: Mutex<Vec<Question>>,
+    /// What was found out.
+    pub(crate) lines: Mutex<Vec<String>>,
 }
 
 impl FakeLog {
@@ -53,6 +58,10 @@ impl FakeLog {
         match request {
             Request::Search(search) => return Reply::Found(self.search(&search)),
             Request::Capture => {}
+            Request::Diagnose(question) => {
+                self.questions.lock().unwrap().push(question);
+                return Reply::Lines(self.lines.lock().unwrap().clone());
+            }
             Request::StartCapture(_) if capture.running => {
                 return Reply::Failed(String::from("a capture is running; stop it first"));
             }
