@@ -38,6 +38,8 @@ pub struct ServiceStatus {
     pub retries: u64,
     /// Answers that the proxy gave itself (400, 408, 502, 503, 504 …).
     pub own_answers: u64,
+    /// Requests and attempts that failed, by what went wrong (`connect_timeout`, `client_gone`, …); only what happened.
+    pub faults: Vec<(String, u64)>,
     /// One for each real server.
     pub servers: Vec<ServerStatus>,
 }

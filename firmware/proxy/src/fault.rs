@@ -79,6 +79,25 @@ pub(crate) struct Verdict {
     pub(crate) metric: &'static str,
 }
 
+/// Every name of a counter that [`Fault::verdict`] gives.
+pub(crate) const METRICS: [&str; 15] = [
+    "request_refused",
+    "request_timeout",
+    "client_gone",
+    "body_broken",
+    "body_timeout",
+    "no_server",
+    "connect_failed",
+    "connect_timeout",
+    "connection_stale",
+    "no_answer",
+    "answer_timeout",
+    "answer_invalid",
+    "answer_broken",
+    "stalled",
+    "exhausted",
+];
+
 impl Fault {
     /// What follows from it.
     pub(crate) const fn verdict(self) -> Verdict {
@@ -156,6 +175,30 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_fault_has_its_counter() {
+        for fault in [
+            Fault::Refused(Refusal::Syntax),
+            Fault::HeadTimeout,
+            Fault::ClientGone,
+            Fault::BadBody,
+            Fault::BodyTimeout,
+            Fault::NoServer,
+            Fault::ConnectFailed,
+            Fault::ConnectTimeout,
+            Fault::Stale,
+            Fault::NoAnswer,
+            Fault::AnswerTimeout,
+            Fault::Unexpected,
+            Fault::AnswerBroken,
+            Fault::Stalled,
+            Fault::Exhausted,
+        ] {
+            let metric = fault.verdict().metric;
+            assert_eq!(METRICS.iter().filter(|name| **name == metric).count(), 1, "{fault:?}: {metric}");
+        }
+    }
 
     #[test]
     fn only_what_cannot_have_happened_twice_is_sent_twice() {

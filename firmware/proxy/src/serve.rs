@@ -212,9 +212,10 @@ impl Drop for Active<'_> {
     }
 }
 
-/// Leaves a trace of a fault. At a level that is off by default: a client must not be able to fill the log.
+/// Counts a fault and leaves a trace of it. At a level that is off by default: a client must not be able to fill the log.
 fn note(session: &Session, fault: Fault) {
     let verdict = fault.verdict();
+    session.count_fault(verdict.metric);
     tracing::debug!(
         service = session.local.service.id.0,
         client = %session.peer,

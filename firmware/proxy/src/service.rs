@@ -4,6 +4,7 @@
 //! sharing a cache line, and added up when somebody asks. The number of open connections is the one thing that
 //! all workers must agree on; it is touched once a connection.
 
+use crate::fault::METRICS;
 use crate::plan::{Plan, Server};
 use arc_swap::ArcSwap;
 use evener_api::proxy::ServiceStatus;
@@ -30,6 +31,8 @@ pub(crate) struct ServiceShard {
     pub(crate) requests: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) own_answers: AtomicU64,
+    /// In the order of [`METRICS`].
+    pub(crate) faults: [AtomicU64; METRICS.len()],
 }
 
 /// A virtual service, shared by all workers.
@@ -83,6 +86,15 @@ impl Service {
         self.freed.notify_waiters();
     }
 
+    /// What went wrong, and how often.
+    fn faults(&self) -> Vec<(String, u64)> {
+        let count = |at: usize| {
+            self.shards.iter().filter_map(|shard| shard.faults.get(at)).map(|count| count.load(Relaxed)).sum()
+        };
+        let counts = METRICS.iter().enumerate().map(|(at, name)| ((*name).to_owned(), count(at)));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Everything that was counted.
     pub(crate) fn status(&self, bound: Result<SocketAddr, String>) -> ServiceStatus {
         let sum = |of: fn(&ServiceShard) -> &AtomicU64| {
@@ -97,6 +109,7 @@ impl Service {
             requests: sum(|shard| &shard.requests),
             retries: sum(|shard| &shard.retries),
             own_answers: sum(|shard| &shard.own_answers),
+            faults: self.faults(),
             servers,
         }
     }

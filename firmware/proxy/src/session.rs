@@ -107,6 +107,15 @@ impl Session {
         }
     }
 
+    /// Counts a fault under the name that its verdict gives.
+    pub(crate) fn count_fault(&self, metric: &str) {
+        let shard = self.local.service.shards.get(self.worker.index);
+        let at = crate::fault::METRICS.iter().position(|name| *name == metric);
+        if let Some(counter) = shard.zip(at).and_then(|(shard, at)| shard.faults.get(at)) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
     /// The next request; `None` when there is none any more.
     pub(crate) async fn next_request(&mut self) -> Result<Option<Job>, Fault> {
         if self.input.is_empty() && !self.first_bytes().await? {

@@ -39,6 +39,7 @@ pub(crate) fn text(unit: &Unit, tables: &KernelTables) -> String {
     let seen: Vec<(&VirtualService, VsStatus)> =
         unit.services().iter().map(|service| (service, unit.status_of(service))).collect();
     of_services(&mut all, &seen);
+    of_faults(&mut all, unit);
     of_servers(&mut all, &seen);
     all.into_text()
 }
@@ -193,6 +194,19 @@ fn of_services(all: &mut Exposition, seen: &[(&VirtualService, VsStatus)]) {
             if let Some(traffic) = &status.traffic {
                 family.sample(&Labels::of(service).pairs(), pick(traffic));
             }
+        }
+    }
+}
+
+fn of_faults(all: &mut Exposition, unit: &Unit) {
+    let help = "Requests and attempts that failed, by what went wrong; absent until it happens.";
+    let mut family = all.family("evener_vs_faults_total", Counter, help);
+    for service in unit.services() {
+        let counted = unit.proxy.iter().flat_map(|proxy| &proxy.services).find(|seen| seen.vs == service.id);
+        let labels = Labels::of(service);
+        let [vs, name, ..] = labels.pairs();
+        for (fault, count) in counted.iter().flat_map(|counted| &counted.faults) {
+            family.sample(&[vs, name, ("fault", fault)], count);
         }
     }
 }

@@ -213,6 +213,7 @@ mod tests {
             requests: 3,
             retries: 4,
             own_answers: 5,
+            faults: Vec::new(),
             servers: vec![proxy::ServerStatus { rs: RsId(1), requests: 6, faults: 7, active: 8 }],
         };
         let of = |seen: &proxy::ServiceStatus| {

@@ -81,6 +81,7 @@ fn place(
             requests: 0,
             retries: 0,
             own_answers: 0,
+            faults: Vec::new(),
             servers: Vec::new(),
         }
     });

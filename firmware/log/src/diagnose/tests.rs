@@ -3,8 +3,8 @@
 use super::*;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Of TEST-NET-1 (RFC 5737): nobody's.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254));
+/// Of TEST-NET-3 (RFC 5737): nobody's.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 254));
 
 #[test]
 fn a_host_that_answers_is_pinged_and_one_that_does_not_is_no_error() {
@@ -35,7 +35,7 @@ fn a_hop_is_shown_with_every_router_that_answered() {
     let line = hop_line(3, &[Some(&one), None, Some(&two)]);
     assert_eq!(line, " 3  192.0.2.1  1.23 ms  *  192.0.2.2  12.23 ms");
     let refused = (Duration::ZERO, NOBODY, Answer::Unreachable("forbidden on the way"));
-    assert_eq!(hop_line(10, &[Some(&refused)]), "10  192.0.2.254  0.00 ms (forbidden on the way)");
+    assert_eq!(hop_line(10, &[Some(&refused)]), "10  203.0.113.254  0.00 ms (forbidden on the way)");
 }
 
 /// A name server that says first what was not asked, then the truth.

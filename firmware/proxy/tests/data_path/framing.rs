@@ -48,7 +48,12 @@ async fn what_has_two_readings_is_refused_and_never_forwarded() {
         client.ends().await;
     }
     assert_eq!(origin.requests(), Vec::<String>::new());
-    assert_eq!(unit.service().await.own_answers, REFUSED.len() as u64);
+    let status = unit.service().await;
+    assert_eq!(status.own_answers, REFUSED.len() as u64);
+    let names: Vec<&str> = status.faults.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["request_refused", "body_broken"]);
+    let counted: u64 = status.faults.iter().map(|(_, count)| count).sum();
+    assert_eq!(counted, REFUSED.len() as u64, "each once");
 }
 
 #[tokio::test]

@@ -101,13 +101,7 @@ fn words(fault: &Fault) -> String {
     }
 }
 
-async fn page(
-    app: &App,
-    visitor: &Visitor,
-    form: &Form,
-    found: Found<'_>,
-    code: StatusCode,
-) -> Response {
+async fn page(app: &App, visitor: &Visitor, form: &Form, found: Found<'_>, code: StatusCode) -> Response {
     let problem = if let Found::Problem(words) = found { Some(words) } else { None };
     let (unit, status) = tokio::join!(super::look(app, visitor), captures::status(app));
     let known = unit.net.iter().flat_map(|net| &net.interfaces).map(|interface| interface.name.0.clone());

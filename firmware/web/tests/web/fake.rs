@@ -174,6 +174,7 @@ impl Fake {
             requests: requests * service.real_servers.len() as u64,
             retries: requests / 10_007,
             own_answers: requests / 5_003,
+            faults: vec![(String::from("connect_timeout"), requests / 617)],
             servers: service
                 .real_servers
                 .iter()

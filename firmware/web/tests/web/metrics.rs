@@ -115,6 +115,7 @@ async fn every_figure_is_there_with_its_labels() {
         ("evener_vs_state", vec![("vs", "1"), ("state", "up")], 0.0),
         ("evener_vs_requests_total", vec![("vs", "1"), ("address", "192.0.2.10"), ("port", "80")], 2468.0),
         ("evener_vs_connections", vec![("vs", "1")], 70.0),
+        ("evener_vs_faults_total", vec![("vs", "1"), ("fault", "connect_timeout")], 2.0),
         ("evener_rs_up", vec![("vs", "1"), ("rs", "2"), ("address", "10.0.0.5")], 1.0),
         ("evener_rs_up", vec![("vs", "1"), ("rs", "3")], 0.0),
         ("evener_rs_requests_total", vec![("rs", "3"), ("port", "8080")], 1234.0),
