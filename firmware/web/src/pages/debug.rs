@@ -116,6 +116,14 @@ async fn page(app: &App, visitor: &Visitor, form: &Form, found: Found<'_>, code:
         }
         h1 { "Debug Options" }
         (fields::summary(form, problem))
+        @if let Found::Lines(lines) = found {
+            section class="card" aria-labelledby="h-found" {
+                div class="head" { h2 id="h-found" { "Found" } }
+                p class="lines mono" role="status" {
+                    @if lines.is_empty() { "Nothing." } @else { (lines.join("\n")) }
+                }
+            }
+        }
         section class="card" aria-labelledby="h-capture" {
             div class="head" { h2 id="h-capture" { "TCP dump" } }
             div id="capture" data-live { (state(visitor, &status)) }
@@ -142,23 +150,15 @@ async fn page(app: &App, visitor: &Visitor, form: &Form, found: Found<'_>, code:
             }
             div class="actions" { button class="primary" type="submit" { "Start the capture" } }
         }
-        (tools(visitor, form, found))
+        (tools(visitor, form))
     };
     (code, super::page(layout::page(layout::Tab::Logs, "Debug Options", visitor, &unit, &content)))
         .into_response()
 }
 
-fn tools(visitor: &Visitor, form: &Form, found: Found<'_>) -> Markup {
+fn tools(visitor: &Visitor, form: &Form) -> Markup {
     let kinds = RecordKind::ALL.map(|(_, word)| (word, word));
     html! {
-        @if let Found::Lines(lines) = found {
-            section class="card" aria-labelledby="h-found" {
-                div class="head" { h2 id="h-found" { "Found" } }
-                p class="lines mono" role="status" {
-                    @if lines.is_empty() { "Nothing." } @else { (lines.join("\n")) }
-                }
-            }
-        }
         form class="settings" method="post" action="/logs/debug/network" novalidate {
             (layout::csrf(visitor))
             fieldset class="card" {
