@@ -1,7 +1,7 @@
 //! log: what the unit has written into its log, and how it is searched.
 //!
 //! Init has the lines of every service first, because it holds the other end of their output. It numbers them, keeps
-//! the last of them, and streams them to `log`, which keeps them on disk. `docs/decisions/013-log.md` tells why.
+//! the last of them, and streams them to `log`, which keeps them on disk. `docs/decisions/014-log.md` tells why.
 
 use crate::Service;
 use crate::capture::{CaptureOrder, CaptureStatus};

@@ -1,7 +1,7 @@
 //! The log of the unit: every line of every service, with one clock's time in front.
 //!
 //! A line goes to each console and into memory, from where the service `log` takes it to keep it on disk: PID 1 must not
-//! wait for a disk (`docs/decisions/013-log.md`). Neither may ever hold up a service or init: a serial line takes
+//! wait for a disk (`docs/decisions/014-log.md`). Neither may ever hold up a service or init: a serial line takes
 //! 11 kB a second and a screen may be stopped by Ctrl-S, so each console has a queue of bounded size, whole
 //! lines that do not fit are dropped, and the console says how many when it has room again.
 

@@ -7,7 +7,7 @@
 //!       capture ─► answer ─► Captures ─ packets of an interface ─► data/log/capture.pcap
 //! ```
 //!
-//! A service of its own because PID 1 must never wait for a disk (`docs/decisions/013-log.md`). While it is away init
+//! A service of its own because PID 1 must never wait for a disk (`docs/decisions/014-log.md`). While it is away init
 //! keeps the lines, and it asks for those that follow the last one on its disk, so its end loses none.
 //!
 //! Everything that waits for the disk is done on a thread beside the loop; the loop itself leaves a mark, so a disk that
