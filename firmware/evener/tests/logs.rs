@@ -1,6 +1,6 @@
 //! The log of a whole unit, with the real binary.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test crate")]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "test crate")]
 
 mod common;
 
