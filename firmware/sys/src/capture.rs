@@ -197,15 +197,15 @@ mod tests {
         // Needs root, or NET_RAW.
         let socket = CaptureSocket::open(Some("lo"), &[]).unwrap();
         let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        sender.send_to(b"evener-capture-one", to).unwrap();
-        sender.send_to(&[b"evener-capture-two".as_slice(), &[0; 1000]].concat(), to).unwrap();
-        sender.send_to(b"evener-capture-end", to).unwrap();
-        let found = until(&socket, b"evener-capture", b"evener-capture-end");
+        sender.send_to(b"evener-each-once-one", to).unwrap();
+        sender.send_to(&[b"evener-each-once-two".as_slice(), &[0; 1000]].concat(), to).unwrap();
+        sender.send_to(b"evener-each-once-end", to).unwrap();
+        let found = until(&socket, b"evener-each-once", b"evener-each-once-end");
         let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         assert_eq!(found.len(), 3, "each once");
         let headers = 14 + 20 + 8;
-        assert_eq!((found[0].1.here, found[0].1.on_wire), (headers + 18, headers + 18));
-        assert_eq!((found[1].1.here, found[1].1.on_wire), (200, headers + 1018), "cut to the buffer");
+        assert_eq!((found[0].1.here, found[0].1.on_wire), (headers + 20, headers + 20));
+        assert_eq!((found[1].1.here, found[1].1.on_wire), (200, headers + 1020), "cut to the buffer");
         assert!(found.iter().all(|(_, seen)| before <= seen.at && seen.at <= after));
         assert_eq!(found[0].0[12..14], [8, 0], "with its Ethernet header");
         assert_eq!(socket.lost(), 0);
