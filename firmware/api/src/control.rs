@@ -1,6 +1,10 @@
 //! control: the configuration and its changes.
 
-use evener_config::{Config, PasswordHash, RealServer, RsId, Shared, Unit, User, VirtualService, VsId};
+use core::net::{IpAddr, Ipv4Addr};
+use evener_config::{
+    Config, InterfaceName, Ipv4Setup, PasswordHash, RealServer, RsId, Shared, Unit, User, VirtualService,
+    VsId,
+};
 use serde::{Deserialize, Serialize};
 
 pub use evener_config::Violation;
@@ -20,10 +24,10 @@ pub enum Request {
     /// Answered by [`Reply::Snapshot`].
     Get,
     /// From here on the connection carries a [`Snapshot`] now and after every change. Password hashes are left
-    /// out for every service but web.
+    /// out for every service but web and console.
     Subscribe,
-    /// Change the configuration, by web only. Answered by [`Reply::Accepted`], [`Reply::Invalid`],
-    /// [`Reply::Conflict`] or [`Reply::Failed`].
+    /// Change the configuration, by web; by console only [`Change::SetUp`] and [`Change::SetPassword`]. Answered by
+    /// [`Reply::Accepted`], [`Reply::Invalid`], [`Reply::Conflict`] or [`Reply::Failed`].
     Apply(Box<Transaction>),
     /// The last generations, newest first, at most this many. Answered by [`Reply::History`].
     History(u16),
@@ -79,6 +83,9 @@ pub enum Change {
     DeleteRs(VsId, RsId),
     /// Network settings and name of this unit.
     ReplaceUnit(Unit),
+    /// What the menu of the console sets: how the unit is reached and what it is called. All else of the unit stays, its
+    /// secrets too, which console never sees.
+    SetUp(SetUp),
     /// A new password, which its owner chose: `must_change_password` falls.
     SetPassword {
         /// Whose.
@@ -100,6 +107,19 @@ pub enum Change {
     },
     /// The parts of a backup in the place of what is there.
     Replace(Box<Parts>),
+}
+
+/// How a unit is reached and what it is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetUp {
+    /// The unit's name.
+    pub hostname: String,
+    /// Interfaces that get their IPv4 address in this way from now on; one without settings gets some. The others stay.
+    pub ipv4: Vec<(InterfaceName, Ipv4Setup)>,
+    /// Next hop of the default route.
+    pub default_gateway: Option<Ipv4Addr>,
+    /// In order of preference.
+    pub name_servers: Vec<IpAddr>,
 }
 
 /// Parts of a configuration. An absent one stays as it is.

@@ -3,17 +3,21 @@
 use crate::Service;
 use serde::{Deserialize, Serialize};
 
+/// Name of a folder in the run directory with a link to each terminal that the menu is for, named by its number and the
+/// device's name, such as `0-ttyS0`. Init makes it; the devices belong to console.
+pub const CONSOLES: &str = "console";
+
 /// What may be asked of init.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Answered by [`Reply::Status`].
     Get,
-    /// Stop every service in order, unmount, reboot. By web and update only.
+    /// Stop every service in order, unmount, reboot. By web, console and update only.
     Reboot,
-    /// Stop every service in order, unmount, power off. By web only.
+    /// Stop every service in order, unmount, power off. By web and console only.
     PowerOff,
     /// Erase all settings, passwords, certificates and logs, and restart as on the first day; the firmware and its
-    /// floor stay. By web only. Once this is answered by [`Reply::Done`] no power cut keeps it from being finished.
+    /// floor stay. By web and console only. Once this is answered by [`Reply::Done`] no power cut keeps it from being finished.
     /// Answered by [`Reply::Failed`] when nothing was changed.
     FactoryReset,
     /// Print the first password on the console again and again until it was changed. By control only.
@@ -21,6 +25,17 @@ pub enum Request {
     /// The lines of the log that follow the one with this number, as far as init still has them, and then every new
     /// one: a stream of [`crate::log::Lines`]. By log only.
     FollowLog(u64),
+    /// Keep the log off the terminal with this number of [`CONSOLES`], because somebody is at the menu there, or put it
+    /// back. It is back by itself when console ends. By console only.
+    Quiet {
+        /// The terminal.
+        terminal: u8,
+        /// Whether to keep it off.
+        quiet: bool,
+    },
+    /// Set the unit's clock and that of the machine, in seconds since 1970-01-01 UTC. By console only. Answered by
+    /// [`Reply::Failed`] when nothing was changed.
+    SetClock(u64),
 }
 
 /// Something for the person at the console to read.

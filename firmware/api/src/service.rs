@@ -30,15 +30,26 @@ pub enum Service {
     Web,
     /// The log on disk, captures of packets, ping and its like.
     Log,
+    /// The menu on serial port, screen and SSH.
+    Console,
 }
 
 impl Service {
     /// Those that init starts, in this order.
-    pub const SUPERVISED: [Self; 7] =
-        [Self::Net, Self::Control, Self::Checks, Self::Proxy, Self::Web, Self::Update, Self::Log];
+    pub const SUPERVISED: [Self; 8] = [
+        Self::Net,
+        Self::Control,
+        Self::Checks,
+        Self::Proxy,
+        Self::Web,
+        Self::Update,
+        Self::Log,
+        Self::Console,
+    ];
 
     /// Those of them that it starts in rescue mode: the network, local administration, firmware upload, and the log.
-    pub const IN_RESCUE: [Self; 5] = [Self::Net, Self::Control, Self::Web, Self::Update, Self::Log];
+    pub const IN_RESCUE: [Self; 6] =
+        [Self::Net, Self::Control, Self::Web, Self::Update, Self::Log, Self::Console];
 
     /// Its name: first argument of the binary, socket file, log prefix.
     #[must_use]
@@ -52,6 +63,7 @@ impl Service {
             Self::Checks => "checks",
             Self::Web => "web",
             Self::Log => "log",
+            Self::Console => "console",
         }
     }
 
@@ -67,6 +79,7 @@ impl Service {
             Self::Checks => 105,
             Self::Web => 108,
             Self::Log => 111,
+            Self::Console => 109,
         }
     }
 

@@ -31,7 +31,6 @@ impl core::fmt::Debug for Pages {
 /// The console over the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("x-inactive" = true))]
 pub struct Ssh {
     /// Whether there is one.
     #[schemars(title = "Allow remote SSH access")]

@@ -3,8 +3,8 @@
 //! What it makes is complete but not validated; that is done on the whole, because a change can break a rule
 //! far from where it was made.
 
-use evener_api::control::{Change, Violation};
-use evener_config::{Config, RealServer, RsId, VirtualService, VsId};
+use evener_api::control::{Change, SetUp, Violation};
+use evener_config::{Config, Interface, RealServer, RsId, Unit, VirtualService, VsId};
 use evener_store::NextIds;
 
 /// What a change made.
@@ -81,6 +81,7 @@ pub(crate) fn apply(config: &Config, next_ids: NextIds, change: &Change) -> Resu
             made.vs = Some(*vs);
         }
         Change::ReplaceUnit(unit) => made.config.unit = unit.clone(),
+        Change::SetUp(wanted) => set_up(&mut made.config.unit, wanted),
         Change::SetPassword { user, password } => {
             let users = &mut made.config.shared.users;
             let user = users.iter_mut().find(|it| it.name == *user).ok_or(Refused::NotFound)?;
@@ -91,6 +92,23 @@ pub(crate) fn apply(config: &Config, next_ids: NextIds, change: &Change) -> Resu
         Change::Undo { .. } | Change::Restore { .. } | Change::Replace(_) => return Err(Refused::NotFound),
     }
     Ok(made)
+}
+
+/// Sets what quick setup is about; all else stays.
+fn set_up(unit: &mut Unit, wanted: &SetUp) {
+    unit.hostname.clone_from(&wanted.hostname);
+    unit.default_gateway = wanted.default_gateway;
+    unit.name_servers.clone_from(&wanted.name_servers);
+    for (name, ipv4) in &wanted.ipv4 {
+        match unit.interfaces.iter_mut().find(|interface| interface.name == *name) {
+            Some(interface) => interface.ipv4 = ipv4.clone(),
+            None => {
+                let mut interface = Interface::new(name.clone());
+                interface.ipv4 = ipv4.clone();
+                unit.interfaces.push(interface);
+            }
+        }
+    }
 }
 
 /// The ids that come after all those in a configuration.

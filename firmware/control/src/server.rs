@@ -43,6 +43,8 @@ struct State {
     warnings: Mutex<Vec<String>>,
     /// For web.
     full: watch::Sender<Arc<Snapshot>>,
+    /// For console.
+    passwords: watch::Sender<Arc<Snapshot>>,
     /// For everyone else.
     blank: watch::Sender<Arc<Snapshot>>,
 }
@@ -57,6 +59,7 @@ impl Control {
         tracing::info!(generation = snapshot.generation, "the configuration is in force");
         let state = State {
             full: watch::Sender::new(Arc::new(snapshot.clone())),
+            passwords: watch::Sender::new(Arc::new(policy::with_passwords_only(&snapshot))),
             blank: watch::Sender::new(Arc::new(policy::without_secrets(&snapshot))),
             warnings: Mutex::new(writer.warnings()),
             writer: Mutex::new(writer),
@@ -158,7 +161,11 @@ async fn converse(
 
 impl State {
     fn snapshots(&self, peer: Peer) -> &watch::Sender<Arc<Snapshot>> {
-        if policy::sees_secrets(peer) { &self.full } else { &self.blank }
+        match policy::view(peer) {
+            policy::View::All => &self.full,
+            policy::View::Passwords => &self.passwords,
+            policy::View::Nothing => &self.blank,
+        }
     }
 
     async fn answer(self: &Arc<Self>, peer: Peer, request: Request) -> Reply {
@@ -195,6 +202,7 @@ impl State {
             && generation != before
         {
             let snapshot = writer.snapshot();
+            self.passwords.send_replace(Arc::new(policy::with_passwords_only(&snapshot)));
             self.blank.send_replace(Arc::new(policy::without_secrets(&snapshot)));
             self.full.send_replace(Arc::new(snapshot));
         }

@@ -11,7 +11,7 @@ usage: evener SERVICE [--run-dir DIR] [--data-dir DIR]
        evener ctl …        administers a unit from any machine; evener ctl --help
        evener --version
 
-SERVICE is one of init, net, control, checks, proxy, web, update, log.
+SERVICE is one of init, net, control, checks, proxy, web, update, log, console.
 DIR is /run/evener and /data unless given.";
 
 /// What is to be done.

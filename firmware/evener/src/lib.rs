@@ -55,6 +55,7 @@ pub fn serve(service: Service, dirs: Dirs) -> ExitCode {
         Service::Checks => evener_checks::run(dirs),
         Service::Web => evener_web::run(dirs),
         Service::Log => evener_log::run(dirs),
+        Service::Console => evener_console::run(dirs),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

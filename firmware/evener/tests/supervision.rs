@@ -60,8 +60,15 @@ async fn a_service_that_stands_still_is_killed_and_started_again() {
 #[tokio::test]
 async fn traffic_goes_on_while_everybody_but_the_proxy_is_down() {
     let unit = Unit::start().await;
-    let others =
-        [Service::Control, Service::Checks, Service::Web, Service::Net, Service::Update, Service::Log];
+    let others = [
+        Service::Control,
+        Service::Checks,
+        Service::Web,
+        Service::Net,
+        Service::Update,
+        Service::Log,
+        Service::Console,
+    ];
     for service in others {
         send_signal(unit.pid(service).await, Signal::KILL);
         assert_eq!(unit.request().await.as_deref(), Some("HTTP/1.1 200 OK"), "without {service}");

@@ -30,8 +30,13 @@ const DAMAGE: [i32; 3] = [22, 74, 117];
 /// was grown.
 const WITH_BACKUP_SUPERBLOCK: &std::ffi::CStr = c"noload,sb=131072";
 /// What is carried over, what is small and dear first.
-const CARRIED_OVER: [&str; 4] =
-    [Service::Update.name(), Service::Web.name(), Service::Net.name(), Service::Control.name()];
+const CARRIED_OVER: [&str; 5] = [
+    Service::Update.name(),
+    Service::Web.name(),
+    Service::Console.name(),
+    Service::Net.name(),
+    Service::Control.name(),
+];
 
 /// The partition and the place where it is mounted.
 pub(crate) trait Place {

@@ -41,6 +41,7 @@ use crate::told::Told;
 use crate::unit::{Sources, Unit};
 use crate::watchdogs::Watchdogs;
 use anyhow::Context;
+use evener_api::init::CONSOLES;
 use evener_api::{RESCUE_MODE, Service, control, net};
 use evener_ipc::{Listener, subscribe};
 use evener_observe::Dirs;
@@ -100,7 +101,7 @@ fn run_unit(dirs: &Dirs, command_line: Option<&CommandLine>) -> anyhow::Result<(
         evener_observe::start_log_to("init", log.clone());
         let (wish, wishes) = mpsc::channel(1);
         if let Some(command_line) = command_line {
-            open_consoles(&log, &command_line.consoles);
+            open_consoles(&log, &command_line.consoles, &dirs.run);
             power::catch_ctrl_alt_del()
                 .unwrap_or_else(|error| tracing::warn!(%error, "Ctrl-Alt-Del is not caught"));
             follow_power_button(wish.clone());
@@ -205,13 +206,24 @@ fn prepare_storage(
     (storage, medium)
 }
 
-fn open_consoles(log: &Log, names: &[String]) {
+/// Opens the consoles for the log, and gives the terminals behind them to the service that has the menu.
+fn open_consoles(log: &Log, names: &[String], run: &Path) {
     let default = ["console".to_owned()];
     let names = if names.is_empty() { &default } else { names };
     for name in names {
         // A console that is named but not there is usual: one firmware runs on machines with and without.
-        if let Err(error) = log.add_console(&Path::new("/dev").join(name)) {
-            tracing::info!(name, %error, "this console cannot be written to");
+        let number = match log.add_console(&Path::new("/dev").join(name)) {
+            Ok(number) => number,
+            Err(error) => {
+                tracing::info!(name, %error, "this console cannot be written to");
+                continue;
+            }
+        };
+        // `tty0` is whichever screen is in front, and that is the first one; keys come from a screen of its own.
+        let terminal = if name == "tty0" { "tty1" } else { name };
+        let link = run.join(CONSOLES).join(format!("{number}-{terminal}"));
+        if let Err(error) = storage::hand_out(&Path::new("/dev").join(terminal), Service::Console, &link) {
+            tracing::warn!(terminal, error = format!("{error:#}"), "there is no menu on this console");
         }
     }
 }

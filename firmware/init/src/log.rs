@@ -67,16 +67,33 @@ impl Log {
         log
     }
 
-    /// Adds a console. To be called inside the runtime, which then does the writing.
+    /// Adds a console; gives its number. To be called inside the runtime, which then does the writing.
     ///
     /// # Errors
     /// When there is no such device.
-    pub(crate) fn add_console(&self, device: &Path) -> io::Result<()> {
+    pub(crate) fn add_console(&self, device: &Path) -> io::Result<usize> {
         let device = Device::new(console::open_for_output(device)?)?;
         let console = Arc::new(Console::default());
         tokio::spawn(write_out(device, Arc::clone(&console)));
-        self.lock().consoles.push(console);
-        Ok(())
+        let mut inner = self.lock();
+        inner.consoles.push(console);
+        Ok(inner.consoles.len() - 1)
+    }
+
+    /// Keeps the log off a console, because somebody is at the menu there, or puts it back.
+    pub(crate) fn quiet(&self, number: usize, quiet: bool) {
+        if let Some(console) = self.lock().consoles.get(number) {
+            console.lock().set_quiet(quiet);
+            console.more.notify_one();
+        }
+    }
+
+    /// Puts the log back on every console.
+    pub(crate) fn loud_again(&self) {
+        let count = self.lock().consoles.len();
+        for number in 0..count {
+            self.quiet(number, false);
+        }
     }
 
     /// Adds a line of init's own.
@@ -234,6 +251,10 @@ struct Console {
 struct Queue {
     bytes: VecDeque<u8>,
     dropped: u64,
+    /// Somebody is at the menu there.
+    quiet: bool,
+    /// Lines that were kept off meanwhile.
+    kept_off: u64,
 }
 
 impl Console {
@@ -254,6 +275,10 @@ impl Console {
 impl Queue {
     /// Adds a line, if no more than `limit` bytes then wait.
     fn push(&mut self, line: &str, limit: usize) {
+        if self.quiet {
+            self.kept_off += 1;
+            return;
+        }
         if self.bytes.len() + line.len() > limit {
             self.dropped += 1;
             return;
@@ -268,6 +293,20 @@ impl Queue {
             self.dropped = 0;
         }
         self.bytes.extend(line.bytes());
+    }
+
+    /// What waits is not shown any more, but for the rest of a line that has begun.
+    fn set_quiet(&mut self, quiet: bool) {
+        if quiet && !self.quiet {
+            let end = self.bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            self.bytes.truncate(end);
+        }
+        self.quiet = quiet;
+        let kept_off = if quiet { 0 } else { std::mem::take(&mut self.kept_off) };
+        if kept_off > 0 {
+            let note = format!("[ {kept_off} lines of the log were not shown here meanwhile ]\n");
+            self.bytes.extend(note.bytes());
+        }
     }
 }
 
@@ -336,6 +375,25 @@ mod tests {
         let bytes: Vec<u8> = console.lock().bytes.iter().copied().collect();
         assert!(bytes.len() <= QUEUE_BYTES + ANNOUNCEMENT_BYTES);
         assert!(String::from_utf8(bytes).unwrap().matches("password").count() > 100);
+    }
+
+    #[test]
+    fn the_log_is_kept_off_a_console_whose_menu_is_in_use_and_nowhere_else() {
+        let log = Log::default();
+        let (menu, other) = (Arc::new(Console::default()), Arc::new(Console::default()));
+        log.lock().consoles.extend([Arc::clone(&menu), Arc::clone(&other)]);
+        let shown = |console: &Console| -> String {
+            String::from_utf8(console.lock().bytes.drain(..).collect()).unwrap()
+        };
+        log.announce("begun\nwaits");
+        log.quiet(0, true);
+        log.quiet(7, true);
+        log.announce("password");
+        assert_eq!(shown(&menu), "begun\n", "a line that may have begun is ended");
+        assert_eq!(shown(&other), "begun\nwaits\npassword\n");
+        log.loud_again();
+        log.announce("again");
+        assert_eq!(shown(&menu), "[ 1 lines of the log were not shown here meanwhile ]\nagain\n");
     }
 
     #[test]

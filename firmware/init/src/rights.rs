@@ -14,6 +14,8 @@ pub(crate) fn identity(service: Service) -> Identity {
         Service::Checks | Service::Log => CapabilitySet::NET_RAW,
         // The operator may want the pages on port 443.
         Service::Web => CapabilitySet::NET_BIND_SERVICE,
+        // SSH is on port 22.
+        Service::Console => CapabilitySet::NET_BIND_SERVICE,
         Service::Init | Service::Control | Service::Update => CapabilitySet::empty(),
     };
     Identity { uid: service.uid(), gid: SERVICES_GID, capabilities }
@@ -52,6 +54,7 @@ pub(crate) fn out_of_memory_rank(service: Service) -> i16 {
         Service::Checks => -700,
         Service::Control => -600,
         Service::Update => 100,
+        Service::Console => 150,
         Service::Web => 200,
         Service::Log => 300,
     }
@@ -65,7 +68,8 @@ mod tests {
     fn only_those_that_listen_below_port_1024_may() {
         for service in Service::SUPERVISED {
             let may = identity(service).capabilities.contains(CapabilitySet::NET_BIND_SERVICE);
-            assert_eq!(may, matches!(service, Service::Net | Service::Proxy | Service::Web), "{service}");
+            let listens = matches!(service, Service::Net | Service::Proxy | Service::Web | Service::Console);
+            assert_eq!(may, listens, "{service}");
         }
     }
 }

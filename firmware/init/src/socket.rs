@@ -80,8 +80,11 @@ async fn prepare(run: &Path, request: Request) -> Result<(), String> {
 fn may_ask(peer: Peer, request: Request) -> bool {
     match request {
         Request::Get => true,
-        Request::Reboot => peer.is(Service::Web) || peer.is(Service::Update),
-        Request::PowerOff | Request::FactoryReset => peer.is(Service::Web),
+        Request::Reboot => {
+            [Service::Web, Service::Update, Service::Console].into_iter().any(|it| peer.is(it))
+        }
+        Request::PowerOff | Request::FactoryReset => peer.is(Service::Web) || peer.is(Service::Console),
+        Request::Quiet { .. } | Request::SetClock(_) => peer.is(Service::Console),
         Request::Announce(Announcement::FirstPassword | Announcement::PasswordChanged) => {
             peer.is(Service::Control)
         }
@@ -99,9 +102,17 @@ mod tests {
         assert!(by(Service::Web, Request::PowerOff) && by(Service::Web, Request::Reboot));
         assert!(by(Service::Update, Request::Reboot) && !by(Service::Update, Request::PowerOff));
         assert!(by(Service::Web, Request::FactoryReset));
+        let quiet = Request::Quiet { terminal: 0, quiet: true };
+        for request in
+            [Request::Reboot, Request::PowerOff, Request::FactoryReset, quiet, Request::SetClock(1)]
+        {
+            assert!(by(Service::Console, request), "{request:?}");
+        }
+        assert!(!by(Service::Console, Request::Announce(Announcement::PasswordChanged)));
         assert!(by(Service::Control, Request::Announce(Announcement::FirstPassword)));
         for service in [Service::Update, Service::Control] {
             assert!(!by(service, Request::FactoryReset), "{service}");
+            assert!(!by(service, quiet) && !by(service, Request::SetClock(1)), "{service}");
         }
         assert!(by(Service::Log, Request::FollowLog(0)) && !by(Service::Web, Request::FollowLog(0)));
         for service in [Service::Net, Service::Checks, Service::Proxy, Service::Log] {

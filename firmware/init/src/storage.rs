@@ -182,7 +182,11 @@ fn hand_out_partitions(own: &OwnDisk, run: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn hand_out(node: &Path, service: Service, link: &Path) -> anyhow::Result<()> {
+/// Gives a device to a service, and a link that leads to it.
+///
+/// # Errors
+/// When one of them is not possible.
+pub(crate) fn hand_out(node: &Path, service: Service, link: &Path) -> anyhow::Result<()> {
     chown(node, Some(service.uid()), Some(SERVICES_GID)).context("chown")?;
     fs::set_permissions(node, fs::Permissions::from_mode(0o600)).context("chmod")?;
     if let Some(folder) = link.parent() {

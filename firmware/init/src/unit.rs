@@ -201,6 +201,10 @@ impl Unit {
                 continue;
             };
             self.lives.remove(&service);
+            if service == Service::Console {
+                // Nobody is at its menu any more.
+                self.log.loud_again();
+            }
             let end = match exit {
                 Exit::Status(status) => End::Exited(status),
                 Exit::Signal(signal) => End::Signalled(signal),
@@ -254,6 +258,17 @@ impl Unit {
             }
             // Answered by the socket's own task, which does not come here.
             Request::FollowLog(_) => Reply::Forbidden,
+            Request::Quiet { terminal, quiet } => {
+                self.log.quiet(terminal.into(), quiet);
+                Reply::Done
+            }
+            Request::SetClock(unix_s) => match clock::set(unix_s) {
+                Ok(()) => {
+                    tracing::warn!(unix_s, "the clock was set");
+                    Reply::Done
+                }
+                Err(error) => Reply::Failed(error.to_string()),
+            },
         };
         // Whoever asked may be gone by now.
         let _ = asked.answer.send(reply);

@@ -36,7 +36,7 @@ pub const TICK_EVERY: Duration = Duration::from_millis(BEAT_EVERY_MS);
 /// then what carries them, the data path as late as possible, then the addresses it stands on; last of all the log, which has the
 /// words of all the others by then.
 pub const STOP_STAGES: [&[Service]; 5] = [
-    &[Service::Web, Service::Update],
+    &[Service::Web, Service::Update, Service::Console],
     &[Service::Control, Service::Checks],
     &[Service::Proxy],
     &[Service::Net],

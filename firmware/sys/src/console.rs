@@ -4,10 +4,13 @@
 //! prompts for ever, that is a conversation between two machines which costs both of them their time.
 
 use crate::{WITHOUT_BECOMING_OURS, WITHOUT_WAITING};
-use rustix::termios::{ControlModes, LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, tcflush,
+    tcgetattr, tcsetattr,
+};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -42,6 +45,49 @@ pub fn open_for_answers(path: &Path) -> io::Result<File> {
         let _ = tcsetattr(&file, OptionalActions::Now, &settings);
     }
     Ok(file)
+}
+
+/// Opens a console for a menu: every byte is read as it comes, and nothing is echoed. It is deaf until
+/// [`listen`] says otherwise. Neither Ctrl-C nor Ctrl-S means anything to the driver: who sends noise must not stop
+/// what others write there. What is written goes on having its line ends made whole.
+///
+/// # Errors
+/// When there is no such device, or it is no terminal.
+pub fn open_for_menu(path: &Path) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new().read(true).write(true).custom_flags(WITHOUT_WAITING).open(path)?;
+    let mut settings = tcgetattr(&file)?;
+    let lines =
+        LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+    settings.local_modes.remove(lines);
+    settings.input_modes.remove(
+        InputModes::ICRNL
+            | InputModes::INLCR
+            | InputModes::IGNCR
+            | InputModes::IXON
+            | InputModes::IXOFF
+            | InputModes::BRKINT
+            | InputModes::PARMRK
+            | InputModes::ISTRIP,
+    );
+    settings.input_modes.insert(InputModes::IGNBRK);
+    settings.control_modes.remove(ControlModes::CREAD);
+    settings.special_codes[SpecialCodeIndex::VMIN] = 1;
+    settings.special_codes[SpecialCodeIndex::VTIME] = 0;
+    tcsetattr(&file, OptionalActions::Now, &settings)?;
+    Ok(file.into())
+}
+
+/// Has the driver of a console take bytes, from now on, or drop them: a serial port then takes no interrupts for them.
+/// What came before is dropped in either case.
+///
+/// # Errors
+/// The kernel's reason, such as that the device is gone.
+pub fn listen(console: impl AsFd, takes: bool) -> io::Result<()> {
+    let mut settings = tcgetattr(&console)?;
+    settings.control_modes.set(ControlModes::CREAD, takes);
+    tcsetattr(&console, OptionalActions::Now, &settings)?;
+    tcflush(&console, QueueSelector::IFlush)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use crate::clock::Clock;
 use crate::form;
-use crate::password::{PasswordError, Passwords};
 use crate::rates::Rates;
 use crate::session::{Session, Sessions};
-use crate::throttle::Throttle;
 use crate::upload::Uploads;
 use evener_api::control::{self, Accepted, Change, Reply, Snapshot, Transaction};
 use evener_api::frame::FrameError;
 use evener_api::{RESCUE_MODE, Service, update};
 use evener_config::{PasswordHash, User};
 use evener_ipc::{IpcError, Subscription};
+use evener_password::{PasswordError, Passwords};
+use evener_throttle::Throttle;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

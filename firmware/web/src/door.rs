@@ -6,11 +6,11 @@
 //! addresses are there, and where there is no net at all, every address counts as the unit's own: pages that
 //! nobody can reach help nobody.
 
-use crate::throttle::network;
 use evener_api::control::Snapshot;
 use evener_api::net::{AddressOrigin, NetStatus};
 use evener_config::Address;
 use evener_ipc::Subscription;
+use evener_throttle::network;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -239,6 +239,7 @@ pub(crate) fn edited(shared: &evener_config::Shared, change: &Change) -> Option<
         Change::DeleteVs(_)
         | Change::DeleteRs(..)
         | Change::ReplaceUnit(_)
+        | Change::SetUp(_)
         | Change::SetPassword { .. }
         | Change::Undo { .. }
         | Change::Restore { .. }

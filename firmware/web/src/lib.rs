@@ -36,13 +36,11 @@ mod listen;
 mod logs;
 mod metrics;
 mod pages;
-mod password;
 mod rates;
 mod serve;
 mod session;
 mod stall;
 mod status;
-mod throttle;
 mod unit;
 mod upload;
 

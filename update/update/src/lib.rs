@@ -146,9 +146,14 @@ async fn answer(unit: Arc<Unit>, mut connection: Connection) -> Result<(), IpcEr
     Ok(())
 }
 
-/// Everybody may look; what changes the unit, or costs it something, is asked by operators through web.
+/// Everybody may look; what changes the unit, or costs it something, is asked by operators through web, and two
+/// things through console.
 fn may_ask(peer: Peer, request: &Request) -> bool {
-    matches!(request, Request::Get | Request::Subscribe) || peer.is(Service::Web)
+    match request {
+        Request::Get | Request::Subscribe => true,
+        Request::Rescue { .. } | Request::Attended => peer.is(Service::Web) || peer.is(Service::Console),
+        _ => peer.is(Service::Web),
+    }
 }
 
 /// A step that an operator asked for.
@@ -224,7 +229,9 @@ mod tests {
             let peer = Peer { uid: service.uid() };
             assert!(may_ask(peer, &Request::Get) && may_ask(peer, &Request::Subscribe));
             for request in &changes {
-                assert_eq!(may_ask(peer, request), service == Service::Web, "{service} {request:?}");
+                let at_console = matches!(request, Request::Rescue { .. } | Request::Attended);
+                let may = service == Service::Web || (service == Service::Console && at_console);
+                assert_eq!(may_ask(peer, request), may, "{service} {request:?}");
             }
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use evener_config::{Address, PasswordHash, Unit, User};
+use evener_config::{Address, InterfaceName, Ipv4Setup, PasswordHash, User};
 use proptest::prelude::*;
 
 fn service(id: u32, servers: &[u32]) -> VirtualService {
@@ -123,6 +123,33 @@ fn the_last_id_is_never_given_twice() {
 fn ids_after_a_configuration_are_above_all_in_it() {
     assert_eq!(ids_after(&config().0), NextIds { vs: 5, rs: 8 });
     assert_eq!(ids_after(&Config::default()), NextIds { vs: 1, rs: 1 });
+}
+
+#[test]
+fn quick_setup_touches_what_it_is_about_and_nothing_else() {
+    let (mut config, ids) = config();
+    let mut known = Interface::new(InterfaceName("eth0".into()));
+    known.mtu = Some(9000);
+    config.unit.interfaces = vec![known];
+    config.unit.pages.key.0 = "a key".into();
+    let wanted = SetUp {
+        hostname: "lb-7".into(),
+        ipv4: vec![
+            (InterfaceName("eth0".into()), Ipv4Setup::None),
+            (InterfaceName("eth1".into()), Ipv4Setup::Dhcp),
+        ],
+        default_gateway: Some([192, 0, 2, 1].into()),
+        name_servers: vec![[192, 0, 2, 53].into()],
+    };
+    let made = apply(&config, ids, &Change::SetUp(wanted.clone())).unwrap().config;
+    assert_eq!((made.unit.hostname.as_str(), made.unit.interfaces.len()), ("lb-7", 2));
+    assert_eq!((made.unit.interfaces[0].mtu, &made.unit.interfaces[0].ipv4), (Some(9000), &Ipv4Setup::None));
+    let mut expected = config.clone();
+    expected.unit.hostname = wanted.hostname;
+    expected.unit.default_gateway = wanted.default_gateway;
+    expected.unit.name_servers = wanted.name_servers;
+    expected.unit.interfaces.clone_from(&made.unit.interfaces);
+    assert_eq!(made, expected);
 }
 
 fn any_change() -> impl Strategy<Value = Change> {

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 /// Longest time that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn evener() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evener"));
@@ -89,6 +89,11 @@ pub struct Unit {
 impl Unit {
     /// Starts a unit with one virtual service in front of one real server.
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// As [`start`](Self::start), with something more in the run directory.
+    pub async fn start_with(prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (run, data) = (folder.path().join("run"), folder.path().join("data"));
         fs::create_dir(&run).unwrap();
@@ -99,6 +104,7 @@ impl Unit {
              real_servers = [ {{ address = \"127.0.0.1\", port = {server} }} ]\n"
         );
         fs::write(run.join("evener.toml"), first).unwrap();
+        prepare(&run);
         let log = File::create(folder.path().join("log")).unwrap();
         let init = evener()
             .arg("init")
@@ -119,6 +125,10 @@ impl Unit {
     /// What is in the unit's folder under this name: run, data, log.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    pub fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
     }
 
     pub fn log(&self) -> String {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{End, LONGEST_BACK_OFF, SILENCE, STOP_WITHIN};
-use evener_api::Service::{Checks, Control, Log, Net, Proxy, Update, Web};
+use evener_api::Service::{Checks, Console, Control, Log, Net, Proxy, Update, Web};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -100,7 +100,8 @@ fn stops_stage_by_stage_and_kills_what_does_not_stop() {
     }
     assert_eq!(unit.tick(s(0)).len(), Service::SUPERVISED.len());
     unit.stop();
-    assert_eq!(unit.tick(s(1)), [Order::Stop(Web), Order::Stop(Update)]);
+    assert_eq!(unit.tick(s(1)), [Order::Stop(Web), Order::Stop(Update), Order::Stop(Console)]);
+    unit.on(Console, Event::Ended(End::Exited(0)), s(1));
     unit.on(Web, Event::Ended(End::Exited(0)), s(1));
     assert_eq!(unit.tick(s(2)), []);
     unit.on(Update, Event::Ended(End::Exited(0)), s(2));

@@ -341,8 +341,8 @@ fn change(next: &mut Snapshot, change: Change, accepted: &mut Accepted) -> bool 
             shared.users = users;
             next.config.unit = unit.unwrap_or_else(|| next.config.unit.clone());
         }
-        // Where the past is known.
-        Change::Undo { .. } | Change::Restore { .. } => return false,
+        // Where the past is known; at the console.
+        Change::SetUp(_) | Change::Undo { .. } | Change::Restore { .. } => return false,
     }
     true
 }

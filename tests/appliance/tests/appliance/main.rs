@@ -10,6 +10,7 @@ mod bios;
 mod boards;
 mod browser;
 mod cards;
+mod console;
 mod corruption;
 mod damaged_data;
 mod downgrade;

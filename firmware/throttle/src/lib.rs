@@ -10,6 +10,8 @@
 //!
 //! Pure: `now` is an argument, and the table is bounded.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -32,7 +34,7 @@ const ENTRIES: usize = 1024;
 
 /// Counts wrong passwords.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     counts: BTreeMap<Key, Count>,
     known: BTreeMap<IpAddr, u64>,
 }
@@ -57,7 +59,7 @@ impl Throttle {
     ///
     /// # Errors
     /// The time until one may.
-    pub(crate) fn admit(&self, source: IpAddr, user: &str, now_ms: u64) -> Result<(), Duration> {
+    pub fn admit(&self, source: IpAddr, user: &str, now_ms: u64) -> Result<(), Duration> {
         let source = network(source);
         let known = self.known.get(&source).is_some_and(|since| now_ms.saturating_sub(*since) < KNOWN_MS);
         let of_source = self.counts.get(&Key::Source(source));
@@ -79,7 +81,7 @@ impl Throttle {
     }
 
     /// A wrong password came.
-    pub(crate) fn wrong(&mut self, source: IpAddr, user: &str, now_ms: u64) {
+    pub fn wrong(&mut self, source: IpAddr, user: &str, now_ms: u64) {
         // Who could have come in only beside the pause.
         let beside = self.counts.get(&user_key(user)).is_some_and(|count| count.closed_until_ms > now_ms);
         self.count(Key::Source(network(source)), SOURCE_PAUSE_MS, now_ms);
@@ -90,7 +92,7 @@ impl Throttle {
     }
 
     /// The right password came.
-    pub(crate) fn right(&mut self, source: IpAddr, user: &str, now_ms: u64) {
+    pub fn right(&mut self, source: IpAddr, user: &str, now_ms: u64) {
         let source = network(source);
         self.counts.remove(&Key::Source(source));
         self.counts.remove(&user_key(user));
@@ -135,7 +137,7 @@ fn user_key(user: &str) -> Key {
 }
 
 /// The network that one guesser is assumed to own.
-pub(crate) fn network(source: IpAddr) -> IpAddr {
+pub fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -4,6 +4,8 @@
 //! that serves. An API client that sends its password with every request pays once: a keyed digest of what was
 //! found right is remembered for some minutes, in memory, for as long as the stored hash stays the same.
 
+#![forbid(unsafe_code)]
+
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
@@ -24,7 +26,7 @@ const PASSES: u32 = 2;
 
 /// Why a new password was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PasswordError {
+pub enum PasswordError {
     /// It breaks the model's rule for passwords, in its words.
     #[error("The new password cannot be used: {0}.")]
     Rule(String),
@@ -41,7 +43,7 @@ pub(crate) enum PasswordError {
 
 /// Checks and makes password hashes.
 #[derive(Debug)]
-pub(crate) struct Passwords {
+pub struct Passwords {
     permits: Semaphore,
     key: [u8; 32],
     dummy: String,
@@ -49,9 +51,11 @@ pub(crate) struct Passwords {
 }
 
 impl Passwords {
+    /// None remembered yet.
+    ///
     /// # Errors
     /// [`PasswordError::Hashing`] when there is no randomness.
-    pub(crate) fn new() -> Result<Self, PasswordError> {
+    pub fn new() -> Result<Self, PasswordError> {
         let (mut key, mut random) = ([0; 32], [0; 48]);
         getrandom::fill(&mut key).map_err(|_| PasswordError::Hashing)?;
         getrandom::fill(&mut random).map_err(|_| PasswordError::Hashing)?;
@@ -65,7 +69,7 @@ impl Passwords {
 
     /// Whether this is the password of `phc`; with `None` (no such user) it is not, after the same time. Gives
     /// `None` when `still` said no after the wait for a turn.
-    pub(crate) async fn is_right(
+    pub async fn is_right(
         &self,
         password: &str,
         phc: Option<&str>,
@@ -103,7 +107,7 @@ impl Passwords {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub(crate) async fn hash_new(
+    pub async fn hash_new(
         &self,
         user: &str,
         new: &str,
