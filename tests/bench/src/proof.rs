@@ -189,7 +189,9 @@ pub fn figure(item: &str, name: &str) -> Option<Value> {
 /// When there is nothing, or a file cannot be read or written.
 pub fn collect() -> Result<()> {
     let commit = said("git", &["rev-parse", "--short=12", "HEAD"])?;
-    let changed = !said("git", &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    let changed =
+        !said("git", &["status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/proof"])?
+            .is_empty();
     let commit = if changed { format!("{commit} and changes") } else { commit };
     let date = said("date", &["--utc", "+%Y-%m-%d"])?;
     let mut collected = 0;
