@@ -148,6 +148,7 @@ pub(crate) fn status(id: u32, bound: Result<SocketAddr, String>) -> ServiceStatu
         requests: 0,
         retries: 0,
         own_answers: 0,
+        faults: Vec::new(),
         servers: Vec::new(),
     }
 }
