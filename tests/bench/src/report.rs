@@ -97,7 +97,7 @@ mod tests {
     fn what_was_not_measured_is_absent() {
         let row = Row::new("x").figure("a_bytes", json!(5)).figure("b_bytes", None);
         let report = Report::new("size", vec![row.clone()]);
-        assert_eq!(row.0.keys().collect::<Vec<_>>(), ["a_bytes", "name"]);
+        assert_eq!(row.0.keys().collect::<Vec<_>>(), ["name", "a_bytes"]);
         assert!(report.table().contains("a_bytes"));
         assert!(!report.table().contains("b_bytes"));
     }

@@ -20,7 +20,8 @@ pub(super) const CONF: Target = Target {
     seeds,
     longest: 8 << 10,
     short: 4000,
-    memory: 256 << 10,
+    // A service takes some kilobytes of memory and can be written in 45 bytes.
+    memory: 4 << 20,
 };
 
 /// Sectors of a place here; four of them are a partition.
@@ -30,7 +31,10 @@ const MAGIC: &[u8; 8] = b"EVNCONF1";
 const DIGEST_AT: usize = 11;
 
 fn record(generation: u64, parent: Option<&str>) -> String {
-    let config = serde_json::to_string(&Config::default()).unwrap();
+    let mut config = Config::default();
+    let service = r#"{"id":1,"address":{"own":"eth0"},"port":80,"real_servers":[{"id":1,"address":"10.0.0.1","port":8080}]}"#;
+    config.shared.virtual_services = vec![serde_json::from_str(service).unwrap()];
+    let config = evener_config::sparse(&config).unwrap();
     let parent = parent.map_or_else(|| "null".to_owned(), |digest| format!("\"{digest}\""));
     format!(
         r#"{{"format":1,"generation":{generation},"parent":{parent},"author":"bal","unix_s":1790000000,"summary":["service web added"],"next_ids":{{"vs":2,"rs":3}},"config":{config}}}"#
